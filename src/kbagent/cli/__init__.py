@@ -1,0 +1,1 @@
+"""Commands: parse, make one call, render. All drawing lives in `cli.screens`."""

@@ -1,0 +1,1 @@
+"""Frozen dataclasses that cross the borders between rooms."""

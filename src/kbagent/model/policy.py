@@ -1,0 +1,48 @@
+"""A policy: the versioned set of parameters by which a lookup is ranked.
+
+Every parameter is used somewhere and has a test in which it changes the result. People's
+decisions (pins, limits) are not parameters: they outrank all of this and live in `decisions`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyParameters:
+    """How retrieval fuses and how evidence re-ranks.
+
+    dense_weight      share of the dense similarity in the fused score, [0, 1]
+    evidence_bound    the most that evidence may move an issue's score, ≥ 0
+    gate              z threshold that a resolution must exceed to overtake, ≥ 0 (0.84 cautious)
+    choice_bonus      pseudo-successes for similarity's first choice
+    pool_strength     pseudo-counts that pull a resolution's mean to the overall mean
+    exploration       sample among the allowed resolutions instead of taking the best
+    exploration_floor uniform floor ε of each place's propensity when exploring
+    votes_per_source  how many outcomes of one person on one issue count
+    confident_at      confidence from which an answer is called confident, [0, 1]
+    platt             (slope, intercept) from the best issue's score to its confidence
+    link_threshold    confidence from which a case joins an existing issue, [0, 1]
+    """
+
+    dense_weight: float = 0.85
+    evidence_bound: float = 0.03
+    gate: float = 0.84
+    choice_bonus: float = 2.0
+    pool_strength: float = 10.0
+    exploration: bool = False
+    exploration_floor: float = 0.03
+    votes_per_source: int = 2
+    confident_at: float = 0.5
+    platt: tuple[float, float] = (14.0, -8.0)
+    link_threshold: float = 0.9
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A stored policy; `version` 1 is the default every knowledge base starts with."""
+
+    version: int
+    name: str
+    parent: int | None
+    parameters: PolicyParameters

@@ -1,0 +1,1 @@
+"""SQLite, FAISS, tantivy, the encoder and the readers of exports. No ranking decisions."""
