@@ -1,1 +1,1 @@
-"""The cycle of case-based reasoning: retrieve, reuse, revise, retain (Aamodt and Plaza 1994), and what serves it."""
+"""The cycle of case-based reasoning: retrieve, reuse, revise, retain (Aamodt and Plaza 1994)."""
