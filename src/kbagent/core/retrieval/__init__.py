@@ -1,0 +1,1 @@
+"""From two candidate lists to ranked issues: filters, fusion, grouping, confidence."""

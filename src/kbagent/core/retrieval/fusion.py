@@ -1,0 +1,148 @@
+"""One score for each candidate case, from its lexical and its dense match with the query.
+
+A convex combination (Bruch, Gai, Ingber 2023, "An Analysis of Fusion Functions for Hybrid
+Retrieval", who found it above reciprocal rank fusion), whose parts are normalised absolutely and
+not by the best candidate at hand: so 0.7 means the same for every query, and a confidence can be
+read from it. Exact tokens (error codes, paths, ticket ids) weigh by their share of the query.
+
+Not here: which tokens are identifiers (`core.text.tokens`), and finding candidates (the indexes).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64] | NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+BM25_K1 = 1.2  # saturation of term frequency; the default of tantivy and Lucene
+EXACT_STRENGTH = 0.8  # weight of the exact match when the query is nothing but identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class FusedTerms:
+    """The terms of one case's score, enough to compute it again to the last digit.
+
+    similarity    cosine of query and case, [-1, 1]
+    lexical       BM25 divided by the most that any text could score for this query, [0, 1]
+    exact         share of the query's identifiers that the case contains, by idf, [0, 1]
+    dense_weight  share of the similarity against the lexical part, [0, 1]
+    exact_weight  share of the exact match in the whole, [0, 1]; 0 without identifiers
+    """
+
+    case_id: int
+    similarity: float
+    lexical: float
+    exact: float
+    dense_weight: float
+    exact_weight: float
+
+    @property
+    def score(self) -> float:
+        """(1 - e)·(w·similarity + (1 - w)·lexical) + e·exact, with w and e the two weights.
+
+        >>> FusedTerms(1, similarity=0.5, lexical=0.25, exact=1.0,
+        ...            dense_weight=0.8, exact_weight=0.5).score
+        0.725
+        """
+        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
+        return (1.0 - self.exact_weight) * matched + self.exact_weight * self.exact
+
+
+def fuse(
+    case_ids: Ints | Sequence[int],
+    similarities: Floats | Sequence[float],
+    lexical: Floats | Sequence[float],
+    exact: Floats | Sequence[float] | None = None,
+    *,
+    dense_weight: float,
+    identifier_share: float = 0.0,
+) -> tuple[FusedTerms, ...]:
+    """The terms of every candidate, best score first, ties by id.
+
+    All sequences have one length n and belong together. A case that only the lexical list
+    returned still needs its true cosine (it is one dot product); a case that only the dense
+    list returned has `lexical` 0. `lexical` is normalised (`normalised_bm25`), and
+    `identifier_share` and `exact` come from the functions of these names. No candidates: empty.
+    """
+    exact_weight = EXACT_STRENGTH * float(identifier_share)
+    hits = np.zeros(len(case_ids)) if exact is None else exact
+    terms = [
+        FusedTerms(int(case), float(cosine), float(match), float(hit), dense_weight, exact_weight)
+        for case, cosine, match, hit in zip(case_ids, similarities, lexical, hits, strict=True)
+    ]
+    return tuple(sorted(terms, key=lambda case: (-case.score, case.case_id)))
+
+
+def inverse_frequency(document_frequency: int, documents: int) -> float:
+    """idf = ln(1 + (N - n + ½) / (n + ½)), as tantivy and Lucene compute it; above 0.
+
+    n of N documents contain the term.
+
+    >>> round(inverse_frequency(1, 3), 4)
+    0.9808
+    """
+    return log(1.0 + (documents - document_frequency + 0.5) / (document_frequency + 0.5))
+
+
+def bm25_ceiling(frequencies: Sequence[float], *, k1: float = BM25_K1) -> float:
+    """The most that any text can score for a query of terms with these idfs: (k₁+1)·Σ idf.
+
+    tf·(k₁+1)/(tf + k₁·…) grows towards k₁+1 whatever the length of the text.
+
+    >>> bm25_ceiling([1.0, 0.5])
+    3.3000000000000003
+    """
+    return (k1 + 1.0) * sum(frequencies)
+
+
+def normalised_bm25(scores: Floats | Sequence[float], ceiling: float) -> NDArray[np.float64]:
+    """BM25 scores as shares of their ceiling, in [0, 1]; all 0 when the query has no term."""
+    plain = np.asarray(scores, dtype=np.float64)
+    if ceiling <= 0.0:
+        return np.zeros_like(plain)
+    return np.clip(plain / ceiling, 0.0, 1.0)
+
+
+def identifier_share(idf: Mapping[str, float], identifiers: Collection[str]) -> float:
+    """The share of the query's idf that lies in its identifiers, in [0, 1].
+
+    `idf` has every distinct query term that occurs in the knowledge base: an error code that
+    nobody has met yet cannot tell cases apart, and is left out. 0 for a query without terms.
+
+    >>> identifier_share({"printer": 2.0, "0x80070035": 6.0}, {"0x80070035", "tb-1"})
+    0.75
+    """
+    total = sum(idf[term] for term in sorted(idf))
+    if total <= 0.0:
+        return 0.0
+    return sum(idf[term] for term in sorted(idf) if term in identifiers) / total
+
+
+def exact_matches(
+    case_ids: Ints | Sequence[int],
+    postings: Mapping[str, Collection[int]],
+    idf: Mapping[str, float],
+) -> NDArray[np.float64]:
+    """For each case the share of the query's identifiers that it contains, by idf, in [0, 1].
+
+    `postings` gives the cases that contain each identifier of the query; identifiers without
+    any case, or without an idf, do not count. All 0 when the query has no identifier.
+
+    >>> exact_matches([1, 2], {"ora-01555": {1}, "tb-7": {1, 2}}, {"ora-01555": 3.0, "tb-7": 1.0})
+    array([1.  , 0.25])
+    """
+    known = {term: set(cases) for term, cases in sorted(postings.items()) if cases and term in idf}
+    total = sum(idf[term] for term in known)
+    if total <= 0.0:
+        return np.zeros(len(case_ids))
+    return (
+        np.array(
+            [sum(idf[t] for t, cases in known.items() if int(case) in cases) for case in case_ids],
+            dtype=np.float64,
+        )
+        / total
+    )
