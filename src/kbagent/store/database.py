@@ -1,0 +1,142 @@
+"""The connection to `kb.db`: pragmas, transactions and waiting for other writers.
+
+SQLite runs in WAL mode: readers are never blocked, one process writes at a time in short
+transactions. Whoever has to wait is told so after a second and gets `Locked` (exit 5) when the
+stated timeout has passed. The hot path uses the standard library's sqlite3; sqlite-utils (which
+takes half a second to import) is loaded only when the schema has to change.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kbagent.errors import Damaged, Locked, UnreadableFile
+
+Notify = Callable[[str], None]
+
+LOCK_TIMEOUT = 30.0  # seconds; `KBAGENT_LOCK_TIMEOUT` overrides
+_PATIENCE = 1.0  # seconds of silent waiting before the user is told
+_PAUSE = 0.02  # seconds between two tries for the write lock
+_READ_TIMEOUT_MS = 5000  # WAL readers wait only while a checkpoint resets the log
+_CACHE_KIB = 32_768
+
+
+def silent(_message: str) -> None:
+    """A `Notify` that tells nobody."""
+
+
+class Database:
+    """One connection to a knowledge base's SQLite file."""
+
+    def __init__(self, path: Path, *, notify: Notify = silent) -> None:
+        self.path = path
+        self.notify = notify
+        self.lock_timeout = float(os.environ.get("KBAGENT_LOCK_TIMEOUT", LOCK_TIMEOUT))
+        self.connection = _connect(path)
+
+    def close(self) -> None:
+        """Close the connection; pending work is rolled back."""
+        self.connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is committed and on disk, or nothing.
+
+        Nested use joins the transaction that is open. Raises `Locked` when another process
+        keeps the write lock for longer than the timeout, `Damaged` when the file is no
+        database any more, `UnreadableFile` when the disk refuses to write.
+        """
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        self._begin()
+        try:
+            yield self.connection
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise explained(error, self.path) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        try:
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise explained(error, self.path) from error
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One consistent view of the database, whatever others write meanwhile."""
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        try:
+            self.connection.execute("BEGIN")
+            yield self.connection
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        finally:
+            self._roll_back()
+
+    def _begin(self) -> None:
+        start = time.monotonic()
+        told = False
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise explained(error, self.path) from error
+            waited = time.monotonic() - start
+            if waited > self.lock_timeout:
+                raise Locked(path=self.path, seconds=f"{self.lock_timeout:g}")
+            if waited > _PATIENCE and not told:
+                self.notify("waiting for another kbagent process to finish writing …")
+                told = True
+            time.sleep(_PAUSE)
+
+    def _roll_back(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+
+def explained(error: sqlite3.Error, path: Path) -> Exception:
+    """The error of ours that says what a SQLite error means for the user."""
+    if _is_busy(error):
+        return Locked(path=path, seconds="some")
+    text = str(error)
+    if isinstance(error, sqlite3.OperationalError) and "readonly" in text:
+        return UnreadableFile(path=path, reason=text, hint="The folder must be writable.")
+    if isinstance(error, sqlite3.OperationalError) and ("full" in text or "disk I/O" in text):
+        return UnreadableFile(
+            path=path, reason=text, hint="Nothing was half-written; free some space and try again."
+        )
+    if isinstance(error, sqlite3.DatabaseError) and (
+        "malformed" in text or "not a database" in text or "corrupt" in text
+    ):
+        return Damaged(what=f"{path.name}: {text}", hint="Run `kbagent doctor`.")
+    return error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode with our pragmas; a new file gets mode 0600."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_READ_TIMEOUT_MS / 1000)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("PRAGMA busy_timeout = 0")
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    return connection
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))

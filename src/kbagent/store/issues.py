@@ -1,0 +1,261 @@
+"""Issues: which cases belong together, why, and every change of mind about it."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kbagent.model.case import LinkKind
+from kbagent.store.cases import chunks
+from kbagent.store.moments import to_moment, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A case's place in an issue; `kind` is founder, assigned, linked or human."""
+
+    case_id: int
+    issue_id: int
+    kind: str
+    confidence: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An explicit statement about two cases."""
+
+    id: int
+    case_id: int
+    other_id: int
+    kind: LinkKind
+    source: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How often and when an issue was seen."""
+
+    instances: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+
+
+def found(connection: sqlite3.Connection, now: datetime) -> int:
+    """A new, empty issue; its id."""
+    cursor = connection.execute("INSERT INTO issues (recorded_at) VALUES (?)", (to_text(now),))
+    return int(cursor.lastrowid or 0)
+
+
+def place(
+    connection: sqlite3.Connection,
+    membership: Membership,
+    now: datetime,
+    *,
+    why: str,
+    by: str | None = None,
+    change: int | None = None,
+) -> None:
+    """Put a case into an issue and note why; nothing happens when it is there just so."""
+    if membership_of(connection, membership.case_id) == membership:
+        return
+    values = (
+        membership.case_id,
+        membership.issue_id,
+        membership.kind,
+        membership.confidence,
+        membership.method,
+    )
+    connection.execute(
+        """INSERT INTO memberships (case_id, issue_id, kind, confidence, method)
+        VALUES (?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET issue_id = excluded.issue_id,
+            kind = excluded.kind, confidence = excluded.confidence, method = excluded.method""",
+        values,
+    )
+    connection.execute(
+        "INSERT INTO membership_log (case_id, issue_id, kind, confidence, method, why, by, at,"
+        " change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, why, by, to_text(now), change),
+    )
+
+
+def membership_of(connection: sqlite3.Connection, case_id: int) -> Membership | None:
+    """Where a case belongs now."""
+    row = connection.execute(
+        "SELECT case_id, issue_id, kind, confidence, method FROM memberships WHERE case_id = ?",
+        (case_id,),
+    ).fetchone()
+    return Membership(*row) if row else None
+
+
+def memberships(
+    connection: sqlite3.Connection, case_ids: Iterable[int], *, as_of: datetime | None = None
+) -> dict[int, Membership]:
+    """Where these cases belong (or belonged at `as_of`); cases not yet placed are left out."""
+    columns = "case_id, issue_id, kind, confidence, method"
+    result: dict[int, Membership] = {}
+    for chunk in chunks(list(case_ids)):
+        marks = ",".join("?" * len(chunk))
+        if as_of is None:
+            rows = connection.execute(
+                f"SELECT {columns} FROM memberships WHERE case_id IN ({marks})", chunk
+            )
+        else:
+            rows = connection.execute(
+                f"""SELECT {columns} FROM membership_log WHERE id IN (
+                    SELECT max(id) FROM membership_log
+                    WHERE case_id IN ({marks}) AND at <= ? GROUP BY case_id)""",
+                (*chunk, to_text(as_of)),
+            )
+        result.update((row[0], Membership(*row)) for row in rows)
+    return result
+
+
+def members(
+    connection: sqlite3.Connection, issue_id: int, *, as_of: datetime | None = None
+) -> list[int]:
+    """The cases of an issue, oldest first (by opening, then id); withdrawn ones are left out."""
+    if as_of is None:
+        rows = connection.execute(
+            """SELECT case_id FROM memberships JOIN cases ON cases.id = case_id
+            WHERE issue_id = ? AND withdrawn_at IS NULL ORDER BY opened_at, case_id""",
+            (issue_id,),
+        )
+    else:
+        rows = connection.execute(
+            """SELECT case_id FROM membership_log AS log JOIN cases ON cases.id = case_id
+            WHERE log.issue_id = ? AND log.id = (SELECT max(id) FROM membership_log AS later
+                WHERE later.case_id = log.case_id AND later.at <= ?)
+            AND (withdrawn_at IS NULL OR withdrawn_at > ?) AND cases.recorded_at <= ?
+            ORDER BY opened_at, case_id""",
+            (issue_id, to_text(as_of), to_text(as_of), to_text(as_of)),
+        )
+    return [row[0] for row in rows]
+
+
+def unplaced(connection: sqlite3.Connection) -> list[int]:
+    """Cases that were stored but belong to no issue yet, by id."""
+    rows = connection.execute(
+        """SELECT cases.id FROM cases LEFT JOIN memberships ON memberships.case_id = cases.id
+        WHERE memberships.case_id IS NULL AND withdrawn_at IS NULL ORDER BY cases.id"""
+    )
+    return [row[0] for row in rows]
+
+
+def spans(connection: sqlite3.Connection, issue_ids: Sequence[int]) -> dict[int, Span]:
+    """How often and when these issues were seen."""
+    result: dict[int, Span] = {}
+    for chunk in chunks(issue_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT issue_id, count(*), min(opened_at), max(opened_at) FROM memberships
+            JOIN cases ON cases.id = case_id
+            WHERE issue_id IN ({marks}) AND withdrawn_at IS NULL GROUP BY issue_id""",
+            chunk,
+        )
+        for row in rows:
+            result[row[0]] = Span(row[1], to_moment(row[2]), to_moment(row[3]))
+    return result
+
+
+def titles(connection: sqlite3.Connection, issue_ids: Sequence[int]) -> dict[int, str]:
+    """The titles that people or the linker gave; issues without one are left out."""
+    result: dict[int, str] = {}
+    for chunk in chunks(issue_ids):
+        marks = ",".join("?" * len(chunk))
+        result.update(
+            connection.execute(
+                f"SELECT id, title FROM issues WHERE id IN ({marks}) AND title IS NOT NULL", chunk
+            )
+        )
+    return result
+
+
+def set_title(
+    connection: sqlite3.Connection, issue_id: int, title: str, named_by: str | None
+) -> None:
+    """Name an issue; a title without `named_by` never replaces one that a person gave."""
+    connection.execute(
+        "UPDATE issues SET title = ?, named_by = ? WHERE id = ?"
+        " AND (named_by IS NULL OR ? IS NOT NULL)",
+        (title, named_by, issue_id, named_by),
+    )
+
+
+def add_link(
+    connection: sqlite3.Connection,
+    case_id: int,
+    other_id: int,
+    kind: LinkKind,
+    source: str,
+    now: datetime,
+    by: str | None = None,
+) -> int | None:
+    """State something about two cases; None when just that is stated already."""
+    low, high = sorted((case_id, other_id))
+    if low == high:
+        return None
+    known = connection.execute(
+        "SELECT 1 FROM links WHERE case_id = ? AND other_id = ? AND kind = ? AND undone_at IS NULL",
+        (low, high, str(kind)),
+    ).fetchone()
+    if known:
+        return None
+    cursor = connection.execute(
+        "INSERT INTO links (case_id, other_id, kind, source, by, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (low, high, str(kind), source, by, to_text(now)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def undo_links(connection: sqlite3.Connection, case_id: int, other_id: int, now: datetime) -> int:
+    """Take back every standing statement about two cases; how many there were."""
+    low, high = sorted((case_id, other_id))
+    cursor = connection.execute(
+        "UPDATE links SET undone_at = ? WHERE case_id = ? AND other_id = ? AND undone_at IS NULL",
+        (to_text(now), low, high),
+    )
+    return cursor.rowcount
+
+
+def links_of(connection: sqlite3.Connection, case_ids: Sequence[int]) -> list[Link]:
+    """All standing statements in which these cases take part, by id."""
+    result: dict[int, Link] = {}
+    for chunk in chunks(case_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT id, case_id, other_id, kind, source, by FROM links
+            WHERE (case_id IN ({marks}) OR other_id IN ({marks})) AND undone_at IS NULL""",
+            (*chunk, *chunk),
+        )
+        for row in rows:
+            result[row[0]] = Link(row[0], row[1], row[2], LinkKind(row[3]), row[4], row[5])
+    return [result[key] for key in sorted(result)]
+
+
+def await_link(
+    connection: sqlite3.Connection, case_id: int, source: str, external_id: str, kind: LinkKind
+) -> None:
+    """Remember a link to a case that has not been imported yet."""
+    connection.execute(
+        "INSERT OR IGNORE INTO pending_links (case_id, source, external_id, kind)"
+        " VALUES (?, ?, ?, ?)",
+        (case_id, source, external_id, str(kind)),
+    )
+
+
+def arrived_links(connection: sqlite3.Connection) -> list[tuple[int, int, LinkKind]]:
+    """Remembered links whose other case is there now; they are no longer remembered."""
+    rows = connection.execute(
+        """SELECT pending_links.case_id, cases.id, kind, pending_links.source,
+            pending_links.external_id
+        FROM pending_links JOIN cases ON cases.source = pending_links.source
+            AND cases.external_id = pending_links.external_id
+        ORDER BY pending_links.case_id, cases.id"""
+    ).fetchall()
+    connection.executemany(
+        "DELETE FROM pending_links WHERE case_id = ? AND source = ? AND external_id = ?",
+        [(row[0], row[3], row[4]) for row in rows],
+    )
+    return [(row[0], row[1], LinkKind(row[2])) for row in rows]

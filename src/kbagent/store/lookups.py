@@ -1,0 +1,175 @@
+"""Lookups: what was asked, what was shown at which place, with which propensity."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kbagent.store.moments import known, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One thing shown: an issue's resolution, or an issue of which none is known.
+
+    `place` counts everything shown from 1, `rank` only resolutions. `propensity` is the
+    probability in (0, 1] that the policy put this resolution at this place.
+    """
+
+    place: int
+    rank: int | None
+    issue_id: int
+    case_id: int
+    resolution_id: int | None
+    score: float
+    similarity: float
+    confidence: float
+    propensity: float | None
+    explored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A stored lookup. `candidates` is the JSON of everything that was weighed."""
+
+    id: int
+    handle: str
+    kind: str
+    at: datetime
+    query: str
+    request: str
+    policy_version: int
+    confident: bool
+    confidence: float | None
+    hidden: int
+    by: str | None
+    candidates: str
+
+
+_COLUMNS = """id, handle, kind, at, query, request, policy_version, confident, confidence, hidden,
+    by, candidates"""
+
+
+def add(
+    connection: sqlite3.Connection,
+    lookup: Lookup,
+    showings: Sequence[Showing],
+    *,
+    model_id: int | None,
+    generation: str | None,
+) -> int:
+    """Store a lookup (its `id` is ignored) with what it showed; the new id."""
+    cursor = connection.execute(
+        """INSERT INTO lookups (handle, kind, at, query, request, policy_version, model_id,
+            index_generation, by, confident, confidence, hidden, candidates)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            lookup.handle,
+            lookup.kind,
+            to_text(lookup.at),
+            lookup.query,
+            lookup.request,
+            lookup.policy_version,
+            model_id,
+            generation,
+            lookup.by,
+            int(lookup.confident),
+            lookup.confidence,
+            lookup.hidden,
+            lookup.candidates,
+        ),
+    )
+    lookup_id = int(cursor.lastrowid or 0)
+    connection.executemany(
+        """INSERT INTO showings (lookup_id, place, rank, issue_id, case_id, resolution_id, score,
+            similarity, confidence, propensity, explored)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            (
+                lookup_id,
+                showing.place,
+                showing.rank,
+                showing.issue_id,
+                showing.case_id,
+                showing.resolution_id,
+                showing.score,
+                showing.similarity,
+                showing.confidence,
+                showing.propensity,
+                int(showing.explored),
+            )
+            for showing in showings
+        ],
+    )
+    return lookup_id
+
+
+def last(connection: sqlite3.Connection) -> Lookup | None:
+    """The newest lookup."""
+    return _one(connection, "1 ORDER BY id DESC LIMIT 1", ())
+
+
+def by_handle(connection: sqlite3.Connection, handle: str) -> Lookup | None:
+    """The lookup with this handle."""
+    return _one(connection, "handle = ?", (handle.lower(),))
+
+
+def by_id(connection: sqlite3.Connection, lookup_id: int) -> Lookup | None:
+    """The lookup with this id."""
+    return _one(connection, "id = ?", (lookup_id,))
+
+
+def handle_taken(connection: sqlite3.Connection, handle: str) -> bool:
+    """Whether a lookup is already called this."""
+    return by_handle(connection, handle) is not None
+
+
+def showings(connection: sqlite3.Connection, lookup_id: int) -> list[Showing]:
+    """What a lookup showed, by place."""
+    rows = connection.execute(
+        """SELECT place, rank, issue_id, case_id, resolution_id, score, similarity, confidence,
+            propensity, explored FROM showings WHERE lookup_id = ? ORDER BY place""",
+        (lookup_id,),
+    )
+    return [Showing(*row[:9], explored=bool(row[9])) for row in rows]
+
+
+def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
+    """Lookups that showed a resolution and of which nobody said what came of it, newest first."""
+    rows = connection.execute(
+        f"""SELECT {_COLUMNS} FROM lookups WHERE NOT EXISTS
+            (SELECT 1 FROM outcomes WHERE lookup_id = lookups.id)
+        AND EXISTS (SELECT 1 FROM showings WHERE lookup_id = lookups.id AND rank IS NOT NULL)
+        ORDER BY id DESC LIMIT ?""",
+        (limit,),
+    )
+    return [_lookup(row) for row in rows]
+
+
+def as_json(values: dict[str, Any]) -> str:
+    """A JSON text as lookups keep them: compact, in the order given."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def _one(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> Lookup | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM lookups WHERE {where}", values).fetchone()
+    return _lookup(row) if row else None
+
+
+def _lookup(row: tuple[Any, ...]) -> Lookup:
+    return Lookup(
+        id=row[0],
+        handle=row[1],
+        kind=row[2],
+        at=known(row[3]),
+        query=row[4],
+        request=row[5],
+        policy_version=row[6],
+        confident=bool(row[7]),
+        confidence=row[8],
+        hidden=row[9],
+        by=row[10],
+        candidates=row[11],
+    )

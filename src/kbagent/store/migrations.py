@@ -1,0 +1,392 @@
+"""The schema of `kb.db`, as migrations that are only ever appended to.
+
+A released migration is never edited: a knowledge base of any age is brought forward step by
+step. Before an existing one is changed it is copied beside itself (`kb.db.before-NNN`).
+`PRAGMA user_version` counts the applied migrations, so that opening an up-to-date knowledge base
+costs one pragma and not the import of sqlite-utils.
+"""
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from kbagent.errors import Damaged
+from kbagent.store.database import Database
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as SqliteUtilsDatabase
+
+SCHEMA_VERSION = 1
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to `SCHEMA_VERSION`; does nothing when it is there.
+
+    Raises `Damaged` when the file was written by a newer kbagent or is no knowledge base.
+    """
+    version = schema_version(database.connection)
+    if version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        raise Damaged(
+            what=f"its schema is version {version}, this kbagent knows {SCHEMA_VERSION}",
+            hint="Update kbagent.",
+        )
+    if version > 0:
+        _keep_copy(database, version)
+    _apply(database)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has seen; 0 for a new one."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _apply(database: Database) -> None:
+    from sqlite_utils import Database as SqliteUtilsDatabase
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("kbagent")
+    migrations()(m001_foundation)
+    connection = sqlite3.connect(database.path, timeout=database.lock_timeout)
+    try:
+        utils = SqliteUtilsDatabase(connection)
+        migrations.apply(utils)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def _keep_copy(database: Database, version: int) -> None:
+    target = database.path.with_name(f"{database.path.name}.before-{version + 1:03d}")
+    os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
+    copy = sqlite3.connect(target)
+    try:
+        database.connection.backup(copy)
+    finally:
+        copy.close()
+
+
+def m001_foundation(db: "SqliteUtilsDatabase") -> None:
+    """Cases and what was tried, issues and links, lookups, the ledger, policies, decisions."""
+    for statement in _FOUNDATION.split(";\n\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_FOUNDATION = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE models (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    fingerprint TEXT NOT NULL UNIQUE,
+    dimension INTEGER NOT NULL,
+    max_tokens INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'building', 'retired')),
+    recorded_at TEXT NOT NULL
+);
+
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    format TEXT NOT NULL,
+    files TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    counts TEXT
+);
+
+CREATE TABLE cases (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL,
+    status TEXT NOT NULL,
+    opened_at TEXT,
+    closed_at TEXT,
+    url TEXT,
+    csat REAL,
+    minutes REAL,
+    escalated INTEGER,
+    facets TEXT NOT NULL,
+    record_hash BLOB NOT NULL,
+    recorded_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    withdrawn_at TEXT,
+    UNIQUE (source, external_id)
+);
+
+CREATE INDEX cases_by_opening ON cases (opened_at);
+
+CREATE TABLE case_versions (
+    id INTEGER PRIMARY KEY,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    replaced_at TEXT NOT NULL,
+    record TEXT NOT NULL
+);
+
+CREATE INDEX case_versions_by_case ON case_versions (case_id);
+
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    retired INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX documents_by_case ON documents (case_id, retired);
+
+CREATE TABLE facet_values (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (name, value)
+);
+
+CREATE TABLE case_facets (
+    facet_id INTEGER NOT NULL REFERENCES facet_values,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    PRIMARY KEY (facet_id, case_id)
+) WITHOUT ROWID;
+
+CREATE INDEX case_facets_by_case ON case_facets (case_id);
+
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_id INTEGER NOT NULL REFERENCES models,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    ordinal INTEGER NOT NULL,
+    text_hash BLOB NOT NULL,
+    retired INTEGER NOT NULL DEFAULT 0,
+    vector BLOB NOT NULL
+);
+
+CREATE INDEX passages_by_case ON passages (model_id, case_id, retired);
+
+CREATE INDEX passages_by_text ON passages (text_hash, model_id);
+
+CREATE INDEX passages_in_order ON passages (model_id, id, case_id, retired);
+
+CREATE TABLE resolutions (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    text_hash BLOB NOT NULL UNIQUE,
+    code TEXT,
+    name TEXT,
+    canonical_id INTEGER NOT NULL,
+    grouped_by TEXT,
+    steps TEXT,
+    recorded_at TEXT NOT NULL
+);
+
+CREATE INDEX resolutions_by_canonical ON resolutions (canonical_id);
+
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    resolution_id INTEGER NOT NULL REFERENCES resolutions,
+    ordinal INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    at TEXT,
+    by TEXT,
+    external_id TEXT,
+    recorded_at TEXT NOT NULL,
+    retired_at TEXT
+);
+
+CREATE INDEX attempts_by_case ON attempts (case_id);
+
+CREATE INDEX attempts_by_resolution ON attempts (resolution_id);
+
+CREATE TABLE issues (
+    id INTEGER PRIMARY KEY,
+    title TEXT,
+    named_by TEXT,
+    recorded_at TEXT NOT NULL
+);
+
+CREATE TABLE memberships (
+    case_id INTEGER PRIMARY KEY REFERENCES cases,
+    issue_id INTEGER NOT NULL REFERENCES issues,
+    kind TEXT NOT NULL CHECK (kind IN ('founder', 'assigned', 'linked', 'human')),
+    confidence REAL NOT NULL,
+    method TEXT NOT NULL
+);
+
+CREATE INDEX memberships_by_issue ON memberships (issue_id);
+
+CREATE TABLE membership_log (
+    id INTEGER PRIMARY KEY,
+    case_id INTEGER NOT NULL,
+    issue_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    method TEXT NOT NULL,
+    why TEXT NOT NULL,
+    by TEXT,
+    at TEXT NOT NULL,
+    change INTEGER
+);
+
+CREATE INDEX membership_log_by_case ON membership_log (case_id, id);
+
+CREATE TABLE links (
+    id INTEGER PRIMARY KEY,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    other_id INTEGER NOT NULL REFERENCES cases,
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    by TEXT,
+    at TEXT NOT NULL,
+    undone_at TEXT,
+    CHECK (case_id < other_id)
+);
+
+CREATE INDEX links_by_case ON links (case_id);
+
+CREATE INDEX links_by_other ON links (other_id);
+
+CREATE TABLE pending_links (
+    case_id INTEGER NOT NULL REFERENCES cases,
+    source TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    PRIMARY KEY (source, external_id, case_id)
+) WITHOUT ROWID;
+
+CREATE TABLE policies (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    parent INTEGER REFERENCES policies,
+    parameters TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    by TEXT,
+    evidence TEXT,
+    evaluation TEXT
+);
+
+CREATE TABLE policy_log (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    version INTEGER NOT NULL REFERENCES policies,
+    by TEXT,
+    reason TEXT
+);
+
+CREATE TABLE lookups (
+    id INTEGER PRIMARY KEY,
+    handle TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    at TEXT NOT NULL,
+    query TEXT NOT NULL,
+    request TEXT NOT NULL,
+    policy_version INTEGER NOT NULL REFERENCES policies,
+    model_id INTEGER,
+    index_generation TEXT,
+    by TEXT,
+    confident INTEGER NOT NULL,
+    confidence REAL,
+    hidden INTEGER NOT NULL,
+    candidates TEXT NOT NULL
+);
+
+CREATE INDEX lookups_by_time ON lookups (at);
+
+CREATE TABLE showings (
+    lookup_id INTEGER NOT NULL REFERENCES lookups,
+    place INTEGER NOT NULL,
+    rank INTEGER,
+    issue_id INTEGER NOT NULL,
+    case_id INTEGER NOT NULL,
+    resolution_id INTEGER,
+    score REAL NOT NULL,
+    similarity REAL NOT NULL,
+    confidence REAL NOT NULL,
+    propensity REAL,
+    explored INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (lookup_id, place)
+) WITHOUT ROWID;
+
+CREATE TABLE outcomes (
+    id INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    recorded_at TEXT NOT NULL,
+    happened_at TEXT NOT NULL,
+    case_id INTEGER NOT NULL REFERENCES cases,
+    resolution_id INTEGER NOT NULL REFERENCES resolutions,
+    verdict TEXT NOT NULL CHECK (verdict IN ('worked', 'partly', 'failed', 'unknown')),
+    source TEXT NOT NULL CHECK (source IN ('explicit', 'imported', 'inferred')),
+    lookup_id INTEGER REFERENCES lookups,
+    by TEXT,
+    note TEXT,
+    reason TEXT,
+    csat REAL,
+    minutes REAL,
+    escalated INTEGER,
+    undoes INTEGER REFERENCES outcomes
+);
+
+CREATE INDEX outcomes_by_case ON outcomes (case_id);
+
+CREATE INDEX outcomes_by_resolution ON outcomes (resolution_id);
+
+CREATE INDEX outcomes_by_lookup ON outcomes (lookup_id) WHERE lookup_id IS NOT NULL;
+
+CREATE UNIQUE INDEX outcomes_undone_once ON outcomes (undoes) WHERE undoes IS NOT NULL;
+
+CREATE TABLE tallies (
+    resolution_id INTEGER PRIMARY KEY,
+    tried REAL NOT NULL,
+    reward REAL NOT NULL
+);
+
+CREATE TRIGGER outcomes_are_tallied AFTER INSERT ON outcomes BEGIN
+    INSERT INTO tallies (resolution_id, tried, reward)
+    SELECT resolution_id, -1, -CASE verdict WHEN 'worked' THEN 1.0 WHEN 'partly' THEN 0.5 ELSE 0 END
+    FROM outcomes WHERE id = NEW.undoes AND verdict != 'unknown'
+    ON CONFLICT (resolution_id) DO UPDATE
+    SET tried = tried + excluded.tried, reward = reward + excluded.reward;
+    INSERT INTO tallies (resolution_id, tried, reward)
+    SELECT NEW.resolution_id, 1,
+        CASE NEW.verdict WHEN 'worked' THEN 1.0 WHEN 'partly' THEN 0.5 ELSE 0 END
+    WHERE NEW.verdict != 'unknown'
+    ON CONFLICT (resolution_id) DO UPDATE
+    SET tried = tried + excluded.tried, reward = reward + excluded.reward;
+END;
+
+CREATE TRIGGER outcomes_never_change BEFORE UPDATE ON outcomes
+WHEN OLD.uid IS NEW.uid AND (OLD.verdict IS NOT NEW.verdict OR OLD.undoes IS NOT NEW.undoes
+    OR OLD.recorded_at IS NOT NEW.recorded_at OR OLD.resolution_id IS NOT NEW.resolution_id)
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only');
+END;
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    lookup_id INTEGER REFERENCES lookups,
+    type TEXT NOT NULL,
+    at TEXT NOT NULL,
+    by TEXT,
+    data TEXT NOT NULL
+);
+
+CREATE INDEX events_by_lookup ON events (lookup_id, id);
+
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    by TEXT,
+    kind TEXT NOT NULL,
+    issue_id INTEGER,
+    resolution_id INTEGER,
+    data TEXT NOT NULL,
+    undoes INTEGER REFERENCES decisions
+);
+
+CREATE INDEX decisions_by_kind ON decisions (kind, id);
+
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""

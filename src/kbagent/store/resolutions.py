@@ -1,0 +1,141 @@
+"""Resolutions and the attempts in which they were tried."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kbagent.model.case import Attempt, AttemptRecord, Resolution, Verdict
+from kbagent.store.cases import chunks
+from kbagent.store.moments import to_moment, to_text
+
+_ATTEMPT = "id, case_id, resolution_id, ordinal, verdict, at, by"
+
+
+def intern(
+    connection: sqlite3.Connection, record: AttemptRecord, text_hash: bytes, now: datetime
+) -> int:
+    """The id of the resolution with this text; it is stored when it is new."""
+    row = connection.execute(
+        "SELECT id FROM resolutions WHERE text_hash = ?", (text_hash,)
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    cursor = connection.execute(
+        "INSERT INTO resolutions (text, text_hash, code, canonical_id, steps, recorded_at)"
+        " VALUES (?, ?, ?, 0, ?, ?)",
+        (
+            record.text,
+            text_hash,
+            record.code,
+            json.dumps(record.steps, ensure_ascii=False) if record.steps else None,
+            to_text(now),
+        ),
+    )
+    resolution_id = int(cursor.lastrowid or 0)
+    connection.execute("UPDATE resolutions SET canonical_id = id WHERE id = ?", (resolution_id,))
+    return resolution_id
+
+
+def by_ids(connection: sqlite3.Connection, resolution_ids: Iterable[int]) -> dict[int, Resolution]:
+    """The resolutions with these ids; unknown ids are left out."""
+    found: dict[int, Resolution] = {}
+    for chunk in chunks(list(resolution_ids)):
+        marks = ",".join("?" * len(chunk))
+        for row in connection.execute(
+            f"SELECT id, text, code, canonical_id FROM resolutions WHERE id IN ({marks})", chunk
+        ):
+            found[row[0]] = Resolution(*row)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Plain sums over all live outcomes of one approach."""
+
+    tried: float
+    reward: float
+
+
+def tallies(connection: sqlite3.Connection, canonical_ids: Sequence[int]) -> dict[int, Tally]:
+    """What the ledger says of these approaches over all issues; approaches never tried are out."""
+    found: dict[int, Tally] = {}
+    for chunk in chunks(canonical_ids):
+        marks = ",".join("?" * len(chunk))
+        for row in connection.execute(
+            f"""SELECT canonical_id, sum(tried), sum(reward) FROM resolutions
+            JOIN tallies ON tallies.resolution_id = resolutions.id
+            WHERE canonical_id IN ({marks}) GROUP BY canonical_id""",
+            chunk,
+        ):
+            found[row[0]] = Tally(row[1], row[2])
+    return found
+
+
+def total(connection: sqlite3.Connection) -> Tally:
+    """The sum over every approach."""
+    row = connection.execute(
+        "SELECT coalesce(sum(tried), 0), coalesce(sum(reward), 0) FROM tallies"
+    ).fetchone()
+    return Tally(row[0], row[1])
+
+
+def attempts_of(
+    connection: sqlite3.Connection, case_ids: Sequence[int], *, as_of: datetime | None = None
+) -> list[Attempt]:
+    """The attempts on these cases that stand now, or stood at `as_of`, by case and ordinal."""
+    horizon = to_text(as_of) or "9999"
+    found: list[Attempt] = []
+    for chunk in chunks(case_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT {_ATTEMPT} FROM attempts WHERE case_id IN ({marks}) AND recorded_at <= ?"
+            " AND coalesce(retired_at, '9999') >= ? ORDER BY case_id, ordinal, id",
+            (*chunk, horizon, horizon),
+        )
+        found.extend(_attempt(row) for row in rows)
+    return found
+
+
+def insert_attempt(
+    connection: sqlite3.Connection,
+    case_id: int,
+    resolution_id: int,
+    ordinal: int,
+    record: AttemptRecord,
+    now: datetime,
+) -> int:
+    """Store one attempt; its id."""
+    cursor = connection.execute(
+        "INSERT INTO attempts (case_id, resolution_id, ordinal, verdict, at, by, external_id,"
+        " recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            case_id,
+            resolution_id,
+            ordinal,
+            str(record.verdict),
+            to_text(record.at),
+            record.by,
+            record.external_id,
+            to_text(now),
+        ),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def set_verdict(connection: sqlite3.Connection, attempt_id: int, verdict: Verdict) -> None:
+    """What is now known of an attempt; the ledger keeps what was known before."""
+    connection.execute("UPDATE attempts SET verdict = ? WHERE id = ?", (str(verdict), attempt_id))
+
+
+def retire_attempt(connection: sqlite3.Connection, attempt_id: int, now: datetime) -> None:
+    """An attempt that the export no longer tells of; it stays stored."""
+    connection.execute(
+        "UPDATE attempts SET retired_at = ? WHERE id = ?", (to_text(now), attempt_id)
+    )
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    return Attempt(row[0], row[1], row[2], row[3], Verdict(row[4]), to_moment(row[5]), row[6])

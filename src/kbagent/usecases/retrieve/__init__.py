@@ -1,0 +1,1 @@
+"""Retrieve: earlier instances of a problem, grouped by issue."""

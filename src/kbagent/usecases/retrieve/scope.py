@@ -1,0 +1,160 @@
+"""Which cases a request is about: its filters, applied to all cases before anything is ranked."""
+
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.retrieval.filters import matches, name_key
+from kbagent.errors import BadFilter
+from kbagent.model.case import CaseStatus
+from kbagent.model.filters import Filter, FilterOperator
+from kbagent.model.lookup import Request
+from kbagent.store import cases
+from kbagent.store.moments import to_text
+
+Ids = NDArray[np.int64]
+
+COLUMNS = {
+    "id": "external_id",
+    "external id": "external_id",
+    "source": "source",
+    "title": "title",
+    "body": "body",
+    "status": "status",
+    "opened": "opened_at",
+    "opened at": "opened_at",
+    "closed": "closed_at",
+    "closed at": "closed_at",
+    "csat": "csat",
+    "minutes": "minutes",
+    "escalated": "escalated",
+}  # names of the case's own fields, which are no facets
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The cases in question: `case_ids` ascending, or None when nothing narrows them.
+
+    `emptied_by` names the first condition after which no case was left.
+    """
+
+    case_ids: Ids | None
+    emptied_by: str | None = None
+
+    def admits(self, case_id: int) -> bool:
+        """Whether this case is in question."""
+        if self.case_ids is None:
+            return True
+        place = int(np.searchsorted(self.case_ids, case_id))
+        return place < len(self.case_ids) and int(self.case_ids[place]) == case_id
+
+
+def scope_of(connection: sqlite3.Connection, request: Request) -> Scope:
+    """The cases that satisfy every condition of a request.
+
+    Raises:
+        BadFilter: a filter names a facet that no case has.
+    """
+    found: list[tuple[str, Ids]] = []
+    where, values = _columns_condition(request)
+    if where:
+        rows = connection.execute(f"SELECT id FROM cases WHERE {where} ORDER BY id", values)
+        found.append((_described(request), _ids(rows)))
+    found.extend((str(one), _satisfying(connection, one)) for one in request.filters)
+    if request.exclude:
+        marks = ",".join("?" * len(request.exclude))
+        rows = connection.execute(
+            f"SELECT id FROM cases WHERE id NOT IN ({marks}) ORDER BY id", request.exclude
+        )
+        found.append(("--not", _ids(rows)))
+    if not found:
+        return Scope(None)
+    remaining = found[0][1]
+    for name, ids in found:
+        remaining = np.intersect1d(remaining, ids, assume_unique=True)
+        if len(remaining) == 0:
+            return Scope(remaining, emptied_by=name)
+    return Scope(remaining)
+
+
+def _columns_condition(request: Request) -> tuple[str, list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+    if request.since is not None:
+        conditions.append("opened_at >= ?")
+        values.append(to_text(request.since))
+    if request.until is not None:
+        conditions.append("opened_at < ?")
+        values.append(to_text(request.until))
+    if request.sources:
+        marks = ",".join("?" * len(request.sources))
+        conditions.append(f"source COLLATE NOCASE IN ({marks})")
+        values.extend(request.sources)
+    if request.resolved is not None:
+        conditions.append("status = ?" if request.resolved else "status != ?")
+        values.append(str(CaseStatus.RESOLVED))
+    if request.as_of is not None:
+        conditions.append("recorded_at <= ? AND (withdrawn_at IS NULL OR withdrawn_at > ?)")
+        values.extend([to_text(request.as_of)] * 2)
+    return " AND ".join(conditions), values
+
+
+def _described(request: Request) -> str:
+    parts = [
+        "--since" if request.since else "",
+        "--until" if request.until else "",
+        f"--source {','.join(request.sources)}" if request.sources else "",
+        "" if request.resolved is None else "--resolved" if request.resolved else "--unresolved",
+        "--as-of" if request.as_of else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _satisfying(connection: sqlite3.Connection, condition: Filter) -> Ids:
+    key = name_key(condition.name)
+    names = [name for name in cases.facet_names(connection) if name_key(name) == key]
+    if names:
+        return _by_facet(connection, condition, names)
+    if key in COLUMNS:
+        return _by_column(connection, condition, COLUMNS[key])
+    raise BadFilter(text=str(condition), reason=_unknown_name(connection, condition.name))
+
+
+def _by_facet(connection: sqlite3.Connection, condition: Filter, names: list[str]) -> Ids:
+    """Cases of which a value satisfies; for `!=` those of which no value is equal."""
+    negated = condition.operator is FilterOperator.NOT_EQUAL
+    wanted = Filter(condition.name, FilterOperator.EQUAL, condition.value) if negated else condition
+    facet_ids = [
+        facet_id
+        for name in names
+        for facet_id, _, value in cases.facet_values(connection, name)
+        if matches(wanted, [value])
+    ]
+    found = np.array(cases.with_facets(connection, facet_ids), dtype=np.int64)
+    if not negated:
+        return found
+    everyone = _ids(connection.execute("SELECT id FROM cases ORDER BY id"))
+    return np.setdiff1d(everyone, found, assume_unique=True)
+
+
+def _by_column(connection: sqlite3.Connection, condition: Filter, column: str) -> Ids:
+    rows = connection.execute(f"SELECT id, {column} FROM cases ORDER BY id")
+    return np.array(
+        [row[0] for row in rows if matches(condition, [] if row[1] is None else [str(row[1])])],
+        dtype=np.int64,
+    )
+
+
+def _unknown_name(connection: sqlite3.Connection, name: str) -> str:
+    import difflib
+
+    known = [*cases.facet_names(connection), *COLUMNS]
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"no case has a column '{name}'{hint}"
+
+
+def _ids(rows: sqlite3.Cursor) -> Ids:
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)

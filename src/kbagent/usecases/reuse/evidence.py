@@ -1,0 +1,163 @@
+"""Evidence for the issues at hand: loads what the ledger says and lets the core weigh it."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.model.case import Attempt, Verdict
+from kbagent.model.evidence import Pool, Tally
+from kbagent.model.outcome import REWARD, Outcome, OutcomeSource, Trial
+from kbagent.store import cases, ledger, resolutions
+
+REFINING = frozenset({"product", "os", "platform", "component", *VERSION_NAMES})
+"""Facets that may change what works, by lower-case name."""
+
+_QUICK_MINUTES = 60.0  # a case settled in an hour counts half of the speed reward
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """All that is known of the resolutions of some issues.
+
+    `trials` and `attempts` are by issue; an attempt's resolution is its canonical approach.
+    `told` is what the exports themselves say of an approach within an issue (a worked one, or
+    only failed ones), without anybody's feedback. `texts` has one text for each approach.
+    """
+
+    trials: Mapping[int, tuple[Trial, ...]]
+    attempts: Mapping[int, tuple[Attempt, ...]]
+    told: Mapping[tuple[int, int], Verdict]
+    texts: Mapping[int, str]
+    pool: Pool
+
+
+def experience(
+    connection: sqlite3.Connection,
+    issue_of: Mapping[int, int],
+    *,
+    as_of: datetime | None = None,
+    strength: float | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Experience:
+    """What was tried on these cases and what came of it; `issue_of` maps case to issue."""
+    case_ids = sorted(issue_of)
+    attempts = resolutions.attempts_of(connection, case_ids, as_of=as_of)
+    outcomes = ledger.standing(connection, case_ids, as_of=as_of)
+    used = {a.resolution_id for a in attempts} | {o.resolution_id for o in outcomes}
+    known = resolutions.by_ids(connection, used)
+    canonical = {resolution.id: resolution.canonical_id for resolution in known.values()}
+    heads = resolutions.by_ids(connection, set(canonical.values()) - set(known))
+    texts = {head: {**known, **heads}[head].text for head in set(canonical.values())}
+    facets = _refining_facets(connection, outcomes)
+    trials: dict[int, list[Trial]] = defaultdict(list)
+    told: dict[tuple[int, int], Verdict] = {}
+    for outcome in outcomes:
+        issue_id = issue_of[outcome.case_id]
+        if outcome.source is not OutcomeSource.EXPLICIT:
+            key = (issue_id, canonical[outcome.resolution_id])
+            told[key] = max(outcome.verdict, told.get(key, outcome.verdict), key=_goodness)
+        trials[issue_id].append(
+            trial_of(
+                outcome,
+                issue_id,
+                canonical[outcome.resolution_id],
+                facets.get(outcome.case_id, ()),
+                weights or {},
+            )
+        )
+    return Experience(
+        trials={issue: tuple(found) for issue, found in trials.items()},
+        attempts=_attempts_by_issue(attempts, issue_of, canonical),
+        told=told,
+        texts=texts,
+        pool=pool_of(connection, list(texts), as_of=as_of, strength=strength),
+    )
+
+
+def trial_of(
+    outcome: Outcome,
+    issue_id: int,
+    resolution_id: int,
+    facets: tuple[tuple[str, str], ...],
+    weights: Mapping[str, float],
+) -> Trial:
+    """An outcome as the learner sees it; only people's votes carry a voter."""
+    voter = outcome.by if outcome.source is OutcomeSource.EXPLICIT else None
+    return Trial(
+        issue_id=issue_id,
+        resolution_id=resolution_id,
+        reward=REWARD[outcome.verdict],
+        at=outcome.happened_at,
+        id=outcome.id,
+        by=voter,
+        weight=weights.get(voter or "", 1.0),
+        facets=facets,
+        secondary=secondary_reward(outcome),
+    )
+
+
+def secondary_reward(outcome: Outcome) -> float | None:
+    """Satisfaction and speed in [0, 1], their mean where both are known.
+
+    Speed is 60 / (60 + minutes): one half for an hour. Neither outvotes success; they break ties.
+    """
+    parts = [outcome.csat] if outcome.csat is not None else []
+    if outcome.minutes is not None:
+        parts.append(_QUICK_MINUTES / (_QUICK_MINUTES + max(0.0, outcome.minutes)))
+    return sum(parts) / len(parts) if parts else None
+
+
+def pool_of(
+    connection: sqlite3.Connection,
+    canonical_ids: Sequence[int],
+    *,
+    as_of: datetime | None = None,
+    strength: float | None = None,
+) -> Pool:
+    """How these approaches do everywhere; from the kept tallies, or the ledger as of a date."""
+    if as_of is None:
+        total = resolutions.total(connection)
+        own = resolutions.tallies(connection, canonical_ids)
+        tallies = {key: Tally(tally.tried, tally.reward) for key, tally in own.items()}
+        overall = Tally(total.tried, total.reward)
+    else:
+        sums = ledger.totals_as_of(connection, as_of)
+        tallies = {key: Tally(*sums[key]) for key in canonical_ids if key in sums}
+        overall = Tally(
+            sum(tried for tried, _ in sums.values()), sum(reward for _, reward in sums.values())
+        )
+    if strength is None:
+        return Pool(overall=overall, resolutions=tallies)
+    return Pool(overall=overall, resolutions=tallies, strength=strength)
+
+
+def _refining_facets(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome]
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    every = cases.facets_of(connection, sorted({outcome.case_id for outcome in outcomes}))
+    return {case_id: refining(pairs) for case_id, pairs in every.items()}
+
+
+def refining(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Those facets that may change what works."""
+    return tuple((name, value) for name, value in pairs if name.casefold() in REFINING)
+
+
+def _goodness(verdict: Verdict) -> float:
+    return REWARD.get(verdict, 0.0)
+
+
+def _attempts_by_issue(
+    attempts: Sequence[Attempt],
+    issue_of: Mapping[int, int],
+    canonical: Mapping[int, int],
+) -> dict[int, tuple[Attempt, ...]]:
+    """Attempts by issue, each under its canonical approach."""
+    found: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        approach = replace(attempt, resolution_id=canonical[attempt.resolution_id])
+        found[issue_of[attempt.case_id]].append(approach)
+    return {issue: tuple(some) for issue, some in found.items()}
