@@ -1,0 +1,1 @@
+"""What thousands of cases say together: patterns, rises and routing, as pure mathematics."""
