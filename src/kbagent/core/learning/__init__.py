@@ -1,0 +1,1 @@
+"""Learning from outcomes: posteriors, gate, sampling, change detection, estimates, tests."""

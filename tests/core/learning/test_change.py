@@ -1,0 +1,64 @@
+"""The CUSUM: when it speaks, when it is silent, and where it puts the change."""
+
+import numpy as np
+import pytest
+
+from kbagent.core.learning.change import Watch, last_break, observe
+from tests.core.learning.trials import START, trials
+
+
+def test_a_fix_that_stops_working_is_noticed_and_dated() -> None:
+    history = trials([1.0] * 18 + [0.0] + [1.0] * 13 + [0.0] * 7)
+    begin, broke = last_break(history, 0.8, 4.0)
+    assert begin == 32
+    assert broke is not None
+    assert (broke.worked_before, broke.tried_before) == (31.0, 32.0)
+    assert (broke.worked_since, broke.tried_since) == (0.0, 7.0)
+    assert (broke.at - START).days == 32
+    assert broke.noticed_at is not None
+    assert 32 < (broke.noticed_at - START).days <= 38
+
+
+def test_it_waits_for_eight_outcomes() -> None:
+    assert last_break(trials([1.0] * 7 + [0.0] * 1), 0.9, 4.0) == (0, None)
+    young, _ = observe(Watch(tried=7, worked=7), 0.0, 1.0, 0.5, 4.0)
+    assert young.score == 0.0
+    grown, _ = observe(Watch(tried=8, worked=8), 0.0, 1.0, 0.5, 4.0)
+    assert grown.score > 0.0
+
+
+def test_single_failures_raise_no_alarm() -> None:
+    assert last_break(trials(([1.0] * 9 + [0.0]) * 20), 0.8, 4.0)[1] is None
+
+
+def test_steady_cells_are_seldom_disturbed() -> None:
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for rate in (0.7, 0.8, 0.9, 0.95):
+        for _ in range(50):
+            rewards = (rng.random(60) < rate).astype(float)
+            alarms += last_break(trials(rewards), rate, 4.0)[1] is not None
+    assert alarms <= 10  # of 200
+
+
+def test_a_second_break_counts_from_the_first() -> None:
+    history = trials([1.0] * 20 + [0.0] * 8 + [1.0] * 60 + [0.0] * 12)
+    begin, broke = last_break(history, 0.8, 4.0)
+    assert begin == 88
+    assert broke is not None
+    assert broke.tried_before == 68.0
+
+
+def test_nothing_to_see_in_nothing() -> None:
+    assert last_break([], 0.5, 4.0) == (0, None)
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_less_trusted_outcomes_take_longer(weight: float) -> None:
+    watch = Watch(tried=40, worked=36)
+    steps = 0
+    alarm = False
+    while not alarm:
+        watch, alarm = observe(watch, 0.0, weight, 0.8, 4.0)
+        steps += 1
+    assert steps == (6 if weight == 1.0 else 21)
