@@ -1,0 +1,1 @@
+"""Text as data: tokens and identifiers, normalisation, redaction."""

@@ -1,0 +1,1 @@
+"""Turns texts into vectors: where the weights are, their export to ONNX, and the session."""

@@ -1,0 +1,1 @@
+"""Disposable indexes: dense (FAISS) and lexical (tantivy). The truth is in SQLite."""
