@@ -7,7 +7,7 @@ not chosen: its outcome is unknown.
 
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kbagent.model.case import AttemptRecord, CaseStatus, Verdict
@@ -16,6 +16,14 @@ from kbagent.store.readers.choices import first_text, first_value, moment_in, sc
 from kbagent.store.readers.mapping import AttemptRule, Mapping
 
 _SAID = (("failed", Verdict.FAILED), ("worked", Verdict.WORKED), ("partly", Verdict.PARTLY))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An attempt, and whether the export itself says what became of it."""
+
+    attempt: AttemptRecord
+    said: bool
 
 
 def attempts_of(
@@ -30,6 +38,7 @@ def attempts_of(
         tried = [
             attempt
             for scope in scopes(rule.each, row)
+            if rule.only is None or _holds(first_value((rule.only,), scope))
             if (attempt := _attempt(mapping, rule, scope, day_first=day_first)) is not None
         ]
         found.extend(_concluded(tried, rule.when_resolved, status))
@@ -39,33 +48,36 @@ def attempts_of(
 
 def _attempt(
     mapping: Mapping, rule: AttemptRule, scope: AnyMapping[str, object], *, day_first: bool
-) -> AttemptRecord | None:
+) -> _Tried | None:
     text = first_text(rule.fields["text"], scope)
     if values.is_nothing(text):
         return None
     fields = rule.fields
     steps = first_value(fields["steps"], scope) if "steps" in fields else None
-    return AttemptRecord(
+    verdict = _verdict(rule, scope)
+    attempt = AttemptRecord(
         text=text,
-        verdict=_verdict(rule, scope),
+        verdict=verdict or Verdict.UNKNOWN,
         at=moment_in(mapping, fields.get("at"), scope, day_first=day_first),
         by=_text_or_none(rule, "by", scope),
         code=_text_or_none(rule, "code", scope),
         external_id=_text_or_none(rule, "id", scope),
         steps=tuple(map(values.as_text, steps)) if isinstance(steps, list) else (),
     )
+    return _Tried(attempt, said=verdict is not None)
 
 
 def _text_or_none(rule: AttemptRule, name: str, scope: AnyMapping[str, object]) -> str | None:
     return first_text(rule.fields[name], scope) or None if name in rule.fields else None
 
 
-def _verdict(rule: AttemptRule, scope: AnyMapping[str, object]) -> Verdict:
+def _verdict(rule: AttemptRule, scope: AnyMapping[str, object]) -> Verdict | None:
+    """What the export says of an attempt; None when it says nothing."""
     for name, verdict in _SAID:
         if name in rule.fields and _holds(first_value(rule.fields[name], scope)):
             return verdict
     word = first_text(rule.fields["verdict"], scope) if "verdict" in rule.fields else ""
-    return values.verdict(word, rule.verdicts) or Verdict.UNKNOWN
+    return values.verdict(word, rule.verdicts)
 
 
 def _holds(value: object) -> bool:
@@ -74,15 +86,15 @@ def _holds(value: object) -> bool:
 
 
 def _concluded(
-    tried: Sequence[AttemptRecord], when_resolved: str, status: CaseStatus
+    tried: Sequence[_Tried], when_resolved: str, status: CaseStatus
 ) -> list[AttemptRecord]:
     """What a resolved case proves of attempts of which nothing else is said."""
-    made = list(tried)
+    made = [each.attempt for each in tried]
     if status is not CaseStatus.RESOLVED or when_resolved == "none" or not made:
         return made
     chosen = range(len(made)) if when_resolved == "all" else [_last(made)]
     for i in chosen:
-        if made[i].verdict is Verdict.UNKNOWN:
+        if not tried[i].said:
             made[i] = replace(made[i], verdict=Verdict.WORKED)
     return made
 

@@ -145,10 +145,13 @@ def _chain(node: Any) -> tuple[str, ...]:
     if node["type"] == "field":
         return (node["value"],)
     if node["type"] == "subexpression":
-        left, right = node["children"]
-        head = _chain(left)
-        whole = left["type"] in {"field", "subexpression"}
-        return (*head, *_chain(right)) if whole and head else head
+        chain: tuple[str, ...] = ()
+        for child in node["children"]:
+            part = _chain(child)
+            chain += part
+            if not part or child["type"] not in {"field", "subexpression"}:
+                break
+        return chain
     if node["type"] in {"index_expression", "projection", "filter_projection", "flatten"}:
         return _chain(node["children"][0])
     return ()

@@ -36,9 +36,10 @@ Choice = tuple[Expression, ...]
 
 @dataclass(frozen=True, slots=True)
 class AttemptRule:
-    """How attempts are found: for `each` item (or the row), its text and what became of it."""
+    """How attempts are found: for `each` item (or the row), `only` where that holds."""
 
     each: Expression | None
+    only: Expression | None
     fields: AnyMapping[str, Choice]
     verdicts: AnyMapping[str, Verdict]
     when_resolved: str  # which of them a resolved case proves: last, all, none
@@ -79,11 +80,12 @@ class JoinRule:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """By which names a preset knows its own rows (`needs` all, `some` at least one, if any)."""
+    """By which names a preset knows its own rows (`needs` all, `some` `at_least` so many)."""
 
     needs: frozenset[str] = frozenset()
     some: frozenset[str] = frozenset()
     not_any: frozenset[str] = frozenset()
+    at_least: int = 1
     items: tuple[tuple[str, ...], ...] = ()
 
 
@@ -292,7 +294,9 @@ def _zone(read: _Reader, table: dict[str, Any]) -> tzinfo:
 
 
 def _attempts(read: _Reader, table: dict[str, Any]) -> AttemptRule:
-    read.known(table, {*_ATTEMPT_FIELDS, "each", "verdicts", "when_resolved"}, "[[attempts]]")
+    read.known(
+        table, {*_ATTEMPT_FIELDS, "each", "only", "verdicts", "when_resolved"}, "[[attempts]]"
+    )
     if "text" not in table:
         read.wrong("[[attempts]] needs text")
     words = read.table(table, "verdicts")
@@ -300,6 +304,7 @@ def _attempts(read: _Reader, table: dict[str, Any]) -> AttemptRule:
     says = any(name in table for name in ("worked", "partly", "failed", "verdict"))
     return AttemptRule(
         each=read.optional(table, "each", "attempts"),
+        only=read.optional(table, "only", "attempts"),
         fields={
             name: read.choice(table[name], f"attempts.{name}")
             for name in _ATTEMPT_FIELDS
@@ -346,11 +351,15 @@ def _join(read: _Reader, table: dict[str, Any]) -> JoinRule:
 
 
 def _recognition(read: _Reader, table: dict[str, Any]) -> Recognition:
-    read.known(table, {"needs", "some", "not_any", "items"}, "[recognise]")
+    read.known(table, {"needs", "some", "not_any", "at_least", "items"}, "[recognise]")
+    at_least = table.get("at_least", 1)
+    if not isinstance(at_least, int):
+        read.wrong("recognise.at_least must be a number")
     return Recognition(
         frozenset(read.words(table, "needs")),
         frozenset(read.words(table, "some")),
         frozenset(read.words(table, "not_any")),
+        at_least,
         tuple(_path(each) or () for each in read.words(table, "items")),
     )
 

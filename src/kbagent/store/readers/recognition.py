@@ -31,7 +31,7 @@ def _score(mapping: Mapping, shape: Shape, listing: Listing) -> int:
     if not (known.needs or known.some) or known.not_any & names or not known.needs <= names:
         return 0
     shared = known.some & names
-    if known.some and not shared:
+    if known.some and len(shared) < known.at_least:
         return 0
     at_home = not known.items or shape.layout != "json" or listing.path in (*known.items, ())
     return len(known.needs) + len(shared) if at_home else 0
