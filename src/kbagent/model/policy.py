@@ -17,7 +17,7 @@ class PolicyParameters:
     choice_bonus      pseudo-successes for similarity's first choice
     pool_strength     pseudo-counts that pull a resolution's mean to the overall mean
     exploration       sample among the allowed resolutions instead of taking the best
-    exploration_gate  z threshold above which an alternative may be sampled when exploring
+    exploration_reach how far below the leader an alternative may be sampled, ≥ 0 (deviations)
     exploration_floor uniform floor ε of each place's propensity when exploring
     votes_per_source  how many outcomes of one person on one issue count
     confident_at      confidence from which an answer is called confident, [0, 1]
@@ -31,7 +31,7 @@ class PolicyParameters:
     choice_bonus: float = 2.0
     pool_strength: float = 10.0
     exploration: bool = False
-    exploration_gate: float = -0.84
+    exploration_reach: float = 1.0
     exploration_floor: float = 0.03
     votes_per_source: int = 2
     confident_at: float = 0.5

@@ -31,11 +31,11 @@ positive = arrays(float, 4, elements=st.floats(0.05, 1e5))
 @given(positive, positive)
 @settings(max_examples=200)
 def test_shares_are_probabilities(alpha: np.ndarray, beta: np.ndarray) -> None:
-    shares = exploring_shares(alpha, beta, -0.84, 0.03)
+    shares = exploring_shares(alpha, beta, np.array(40.0), 1.0, 0.03)
     assert shares.sum() == pytest.approx(1.0)
     assert (shares >= 0).all()
-    allowed = gate_score(alpha, beta, np.array(0)) > -0.84
-    allowed[0] = True
+    leader = (alpha / (alpha + beta)).argmax()
+    allowed = gate_score(alpha, beta, leader) > -np.sqrt(np.log(5.0))
     assert (shares[allowed] >= 0.03 / 4 - 1e-12).all()
     assert (shares[~allowed] == 0).all()
 
@@ -43,9 +43,20 @@ def test_shares_are_probabilities(alpha: np.ndarray, beta: np.ndarray) -> None:
 def test_a_batch_is_the_same_as_one_at_a_time() -> None:
     rng = np.random.default_rng(4)
     alpha, beta = rng.uniform(0.5, 50, (6, 3)), rng.uniform(0.5, 50, (6, 3))
-    batch = exploring_shares(alpha, beta, 0.0, 0.1)
+    outcomes = rng.uniform(0, 100, 6)
+    batch = exploring_shares(alpha, beta, outcomes, 1.0, 0.1)
     for row in range(6):
-        assert batch[row] == pytest.approx(exploring_shares(alpha[row], beta[row], 0.0, 0.1))
+        alone = exploring_shares(alpha[row], beta[row], outcomes[row], 1.0, 0.1)
+        assert batch[row] == pytest.approx(alone)
+
+
+def test_without_outcomes_nothing_is_explored_and_with_them_more_and_more() -> None:
+    alpha, beta = np.array([6.0, 3.4, 2.0]), np.array([1.0, 0.6, 2.0])
+    open_to = [
+        int((exploring_shares(alpha, beta, np.array(n), 1.0, 0.03) > 0).sum())
+        for n in (0.0, 2.0, 10_000.0)
+    ]
+    assert open_to == [1, 2, 3]
 
 
 def test_gate_counts_standard_deviations() -> None:

@@ -1,7 +1,9 @@
 """Change: noticing that a resolution has stopped working.
 
 A one-sided CUSUM of the log-likelihood ratio runs over the outcomes of one cell: from the
-cell's mean p₀ to p₁ = max(0.05, p₀ − 0.3). When it passes 6, the cell has changed, and the
+cell's mean p₀ to p₁ = max(0.05, p₀ − 0.3). When it passes 6 + ln(n/8), n the outcomes before,
+the cell has changed (the alarm rises with n because a long history gives chance more
+opportunities: a plain 6 raised false alarms in half of all cells within 10,000 outcomes). The
 change lies where the excursion began (the last zero of the sum), which is the maximum-likelihood
 place. Evidence from before no longer counts for ranking; nothing is deleted. It looks for
 falling rates only: a resolution that got better shows it by its posterior.
@@ -20,7 +22,7 @@ MIN_TRIED = 8.0  # known outcomes before the watch begins
 DROP = 0.3  # the fall it is tuned to notice
 FLOOR = 0.05  # lowest rate it expects after a fall
 CEILING = 0.98  # highest rate it believes in before a fall; one failure must not raise the alarm
-ALARM = 6.0  # nats
+ALARM = 6.0  # nats, at MIN_TRIED outcomes
 CAUTION = 0.5  # standard deviations by which the mean before a fall is taken lower
 
 
@@ -45,10 +47,10 @@ def observe(
     the mean it is compared with. `reward` lies in [0, 1], `weight` ≥ 0.
 
     >>> watch = Watch(tried=20, worked=18)
-    >>> for _ in range(6):
+    >>> for _ in range(7):
     ...     watch, alarm = observe(watch, 0.0, 1.0, 0.8, 4.0)
     >>> alarm, watch.tried, watch.worked
-    (True, 6.0, 0.0)
+    (True, 7.0, 0.0)
     """
     tried, worked = watch.tried + weight, watch.worked + weight * reward
     before = watch.tried - watch.tried_since
@@ -59,7 +61,7 @@ def observe(
     if score <= 0.0:
         return Watch(tried, worked), False
     tried_since, worked_since = watch.tried_since + weight, watch.worked_since + weight * reward
-    if score > ALARM:
+    if score > ALARM + math.log(before / MIN_TRIED):
         return Watch(tried_since, worked_since), True
     return Watch(tried, worked, score, tried_since, worked_since), False
 

@@ -18,6 +18,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 SHARPNESS = 4.0  # Thompson samples from Beta(4α, 4β): half the spread, much less regret
 GRID_POINTS = 129  # of the quadrature, over the logits of all alternatives
+OUTCOME_SCALE = 10.0  # outcomes of an issue from which exploring begins in earnest
 SPREADS = 6.0  # standard deviations of the logit that the grid reaches beyond each mean
 
 
@@ -71,20 +72,27 @@ def with_floor(shares: Floats, floor: float, open_to: Flags) -> Floats:
     return np.asarray((1.0 - floor) * shares + floor * uniform)
 
 
-def exploring_shares(alpha: Floats, beta: Floats, gate: float, floor: float) -> Floats:
+def exploring_shares(
+    alpha: Floats, beta: Floats, outcomes: Floats, reach: float, floor: float
+) -> Floats:
     """With which probability each alternative comes first when exploring, shape (..., k).
 
-    The first alternative is the base (similarity's choice). Allowed are the base and all that
-    beat it by more than `gate` standard deviations (a negative gate lets those in that are not
-    clearly worse); Thompson sampling shares among them, and `floor` is spread evenly over them.
+    Allowed are the leader (largest posterior mean, ties to similarity) and all that lie less
+    than reach·√ln(1 + N/10) standard deviations below it, N = `outcomes` (...,) being the known
+    outcomes of the whole decision: exploring must pay, and it pays where many cases come; and
+    none is shut out for ever by bad luck, because the allowance grows. Thompson sampling shares
+    among those allowed, and `floor` is spread evenly over them.
 
     >>> alpha, beta = np.array([80.0, 9.0, 1.0]), np.array([20.0, 1.0, 9.0])
-    >>> exploring_shares(alpha, beta, 0.84, 0.03).round(3)
+    >>> exploring_shares(alpha, beta, np.array(110.0), 1.0, 0.03).round(3)
     array([0.053, 0.947, 0.   ])
+    >>> exploring_shares(alpha, beta, np.array(0.0), 1.0, 0.03).round(3)
+    array([0., 1., 0.])
     """
-    base = np.zeros(alpha.shape[:-1], dtype=np.intp)
-    allowed = gate_score(alpha, beta, base) > gate
-    allowed[..., 0] = True
+    leader = (alpha / (alpha + beta)).argmax(axis=-1)
+    allowance = reach * np.sqrt(np.log1p(outcomes / OUTCOME_SCALE))
+    allowed = gate_score(alpha, beta, leader) > -allowance[..., None]
+    np.put_along_axis(allowed, leader[..., None], True, axis=-1)
     return with_floor(thompson_shares(alpha, beta, allowed), floor, allowed)
 
 

@@ -5,8 +5,8 @@ feedback) and go out in the order to show, each with the propensity of its place
 filled one after another: the base is the first that is left in the order of similarity, and a
 resolution may stand before it only if it beats it by more than the gate. Without exploration
 the best posterior mean among those is taken; with it, one is drawn by its share in Thompson
-sampling, mixed with a uniform floor. The draw is made from the computed shares, so the
-propensity that is logged is exact.
+sampling among those that may be explored (`choice.exploring_shares`). The draw
+is made from the computed shares, so the propensity that is logged is exact.
 
 It does not order issues among each other, except for the small bounded shift `issue_shift`.
 """
@@ -138,8 +138,9 @@ def _choose(
     )
     chosen, shares = best, np.eye(len(candidates))[best]
     if rng is not None:
+        outcomes = np.array(sum(e.cell.evidence.tried for e in candidates))
         shares = exploring_shares(
-            alpha, beta, parameters.exploration_gate, parameters.exploration_floor
+            alpha, beta, outcomes, parameters.exploration_reach, parameters.exploration_floor
         )
         chosen = int(np.searchsorted(np.cumsum(shares), rng.random(), side="right"))
         chosen = min(chosen, int(np.flatnonzero(shares)[-1]))
