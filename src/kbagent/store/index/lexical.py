@@ -1,0 +1,436 @@
+"""The lexical index: BM25 over texts that were cut into tokens elsewhere; disposable.
+
+Each state of the index is a folder of its own that never changes once it counts; `current.json`
+names the one that does. Extending links the former state's segments (they are immutable) into a
+new folder, adds a segment there, and switches over, so that a writer that dies leaves the former
+state and a reader is never disturbed. Texts come as tokens and queries are sums of term queries:
+no character of a user's text is syntax.
+
+score = Σ_t idf(t)·(k1 + 1)·f / (f + k1·(1 − b + b·l/avg)),  idf(t) = ln(1 + (N − n + ½)/(n + ½))
+
+with f how often t occurs in a document, l its length, avg the mean length, n documents that hold
+t, N documents (Robertson and Zaragoza 2009, as in Lucene). tantivy keeps lengths above 40 in
+one byte; `score` rounds them likewise, so that a document scores the same before it is indexed.
+
+Does not tokenise, and knows no words: see `core.text.tokens`.
+"""
+
+import json
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from kbagent.errors import Damaged, Locked
+from kbagent.store.index.manifests import (
+    Footprint,
+    Unusable,
+    deep_mismatch,
+    flush,
+    footprint,
+    mismatch,
+    read_json,
+    write_json,
+)
+
+Ids = NDArray[np.int64]
+Scores = NDArray[np.float64]
+Allowed = NDArray[np.bool_] | NDArray[np.int64]
+Rows = Callable[[int], Iterable[tuple[int, Sequence[str]]]]
+
+K1 = 1.2  # tantivy's, Robertson and Zaragoza 2009
+B = 0.75  # likewise
+FORMAT = 1
+MOST_QUERY_TOKENS = 96  # the rarest of a query; a pasted ticket's common words change nothing
+CHECKED_WHOLE_UP_TO = 128 << 20  # bytes; larger indexes are sampled at open
+FEW_ALLOWED = 4_000  # ids that are handed to tantivy as a filter; more are filtered from its hits
+LOCK_TIMEOUT = 60.0  # seconds
+NOTIFY_EVERY = 50_000  # rows
+_HEAP = 96 << 20  # bytes the writer collects before it writes a segment
+_CURRENT = "current.json"
+_ANALYSER = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalManifest:
+    """What a state of the index is.
+
+    tokeniser   version of the code that cut the texts into tokens
+    count       documents; `tokens` of them all together
+    last_id     the largest id in it: newer documents are not; 0 when it is empty
+    """
+
+    tokeniser: str
+    state: str
+    count: int
+    tokens: int
+    last_id: int
+    files: tuple[tuple[str, Footprint], ...]
+    format: int = FORMAT
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(print_.size for _, print_ in self.files)
+
+
+class LexicalIndex:
+    """An open state of the index. Safe to use from several threads."""
+
+    def __init__(self, manifest: LexicalManifest, index: tantivy.Index) -> None:
+        self.manifest = manifest
+        self._schema = index.schema
+        self._searcher = index.searcher()
+
+    @property
+    def count(self) -> int:
+        """Documents in the index."""
+        return self.manifest.count
+
+    @property
+    def last_id(self) -> int:
+        """The largest id in the index: newer documents are not in it; 0 when it is empty."""
+        return self.manifest.last_id
+
+    def search(
+        self, tokens: Sequence[str], k: int, allowed: Allowed | None = None
+    ) -> tuple[Ids, Scores]:
+        """(ids, BM25 scores) of at most k documents that share a token, best first, ties by id.
+
+        allowed   None for all documents, else an ascending int64 array of ids, or a boolean
+                  mask by id (ids beyond its end are not allowed); applied before ranking
+        """
+        weights = self._idf(tokens)
+        known = [token for token in weights if self._frequency(token)]
+        size = _size(allowed, self.count)
+        if not known or k <= 0 or size == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float64)
+        if allowed is None:
+            return self._hits(self._any_of(known), min(k, self.count))
+        if size <= FEW_ALLOWED:
+            query = self._restricted(self._any_of(known), allowed)
+            return self._hits(query, min(k, size))
+        return self._filtered(self._any_of(known), min(k, size), allowed, size)
+
+    def maximum(self, tokens: Sequence[str], documents: Sequence[Sequence[str]] = ()) -> float:
+        """The bound Σ idf·(k1 + 1) that no document's score for this query reaches.
+
+        Over those query tokens that occur in the index or in `documents` (those that `score` is
+        asked about), so that scores divided by it lie in [0, 1) and mean the same from query to
+        query (Bruch et al. 2023); 0 when none occurs.
+        """
+        return sum(self._idf(tokens, documents).values()) * (K1 + 1)
+
+    def score(self, tokens: Sequence[str], documents: Sequence[Sequence[str]]) -> Scores:
+        """BM25 scores, (n,), of documents that are not in the index yet.
+
+        The statistics are the index's and these documents' together; O(total length).
+        """
+        weights = self._idf(tokens, documents)
+        count = self.count + len(documents)
+        total = self.manifest.tokens + sum(map(len, documents))
+        return np.array(
+            [_bm25(weights, document, total / count) for document in documents], dtype=np.float64
+        )
+
+    def _idf(
+        self, tokens: Sequence[str], documents: Sequence[Sequence[str]] = ()
+    ) -> dict[str, float]:
+        """Inverse document frequency of the query's distinct tokens that occur at all.
+
+        Of more than `MOST_QUERY_TOKENS` the rarest, ties in the order of the query.
+        """
+        here = Counter(token for document in documents for token in set(document))
+        count = self.count + len(documents)
+        found = {}
+        for token in dict.fromkeys(tokens):
+            holders = self._frequency(token) + here[token]
+            if holders:
+                found[token] = math.log1p((count - holders + 0.5) / (holders + 0.5))
+        if len(found) > MOST_QUERY_TOKENS:
+            rarest = sorted(found, key=lambda token: -found[token])[:MOST_QUERY_TOKENS]
+            found = {token: found[token] for token in rarest}
+        return found
+
+    def _frequency(self, token: str) -> int:
+        return int(self._searcher.doc_freq("text", token))
+
+    def _any_of(self, tokens: Sequence[str]) -> tantivy.Query:
+        terms = [tantivy.Query.term_query(self._schema, "text", token, "freq") for token in tokens]
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
+
+    def _restricted(self, query: tantivy.Query, allowed: Allowed) -> tantivy.Query:
+        ids = np.flatnonzero(allowed) if allowed.dtype == np.bool_ else allowed
+        among = tantivy.Query.term_set_query(self._schema, "id", ids.tolist())
+        return tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Must, query),
+                (tantivy.Occur.Must, tantivy.Query.const_score_query(among, 0.0)),
+            ]
+        )
+
+    def _filtered(
+        self, query: tantivy.Query, k: int, allowed: Allowed, size: int
+    ) -> tuple[Ids, Scores]:
+        """The best k of the allowed, by taking ever more hits until enough of them are."""
+        depth = min(int(1.5 * k * self.count / size) + k, self.count)
+        while True:
+            ids, scores = self._hits(query, depth)
+            inside = _is_allowed(ids, allowed)
+            if inside.sum() >= k or len(ids) < depth or depth == self.count:
+                return ids[inside][:k], scores[inside][:k]
+            depth = min(depth * 4, self.count)
+
+    def _hits(self, query: tantivy.Query, k: int) -> tuple[Ids, Scores]:
+        try:
+            hits = self._searcher.search(query, k, count=False).hits
+            ids = self._searcher.fast_field_values("id", [address for _, address in hits])
+        except BaseException as error:
+            # A Rust panic (damage in a page that was not sampled at open) is no Exception.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise Damaged(
+                what=f"the lexical index {self.manifest.state} cannot be read",
+                hint="`kbagent reindex` makes it anew; nothing is lost.",
+            ) from error
+        found = np.array(ids, dtype=np.int64)
+        scores = np.array([score for score, _ in hits], dtype=np.float64)
+        order = np.lexsort((found, -scores))
+        return found[order], scores[order]
+
+
+def open_lexical(folder: Path, tokeniser: str) -> LexicalIndex | Unusable:
+    """The lexical index in `folder`, if it is whole and made with this tokeniser.
+
+    Checks manifest, length and checksum of every file (of a large index sampled pages;
+    `verify_lexical` reads all).
+    """
+    for _attempt in range(3):  # a writer may remove a former state between two of our steps
+        manifest = read_manifest(folder)
+        if isinstance(manifest, Unusable):
+            return manifest
+        if manifest.tokeniser != tokeniser:
+            return Unusable(f"it is of tokeniser {manifest.tokeniser}, not {tokeniser}")
+        opened = _open_state(folder, manifest)
+        if isinstance(opened, LexicalIndex) or read_manifest(folder) == manifest:
+            return opened
+    return Unusable("it keeps changing while it is read")
+
+
+def extend_lexical(
+    folder: Path,
+    newer: Rows,
+    *,
+    tokeniser: str,
+    notify: Callable[[int], None] | None = None,
+) -> LexicalManifest:
+    """Bring the index in `folder` up to date, making it if there is none that is usable.
+
+    newer    given an id, yields (id, tokens) of all documents beyond it, ids ascending from 1;
+             tokens hold no white space
+    notify   is told how many documents are in the index, now and then
+
+    May be killed at any moment: the former state stays. Readers are not disturbed.
+
+    Raises: Locked when another process extends it for longer than `LOCK_TIMEOUT`; Damaged when
+    ids do not ascend.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
+            return _extend(folder, newer, tokeniser, notify or (lambda _rows: None))
+    except Timeout as error:
+        raise Locked(path=folder, seconds=LOCK_TIMEOUT) from error
+
+
+def verify_lexical(folder: Path) -> str | None:
+    """What is wrong with the index, reading every byte; None when it is whole."""
+    manifest = read_manifest(folder)
+    if isinstance(manifest, Unusable):
+        return manifest.reason
+    state = folder / manifest.state
+    problems = (deep_mismatch(state / name, expected) for name, expected in manifest.files)
+    return next((problem for problem in problems if problem), None)
+
+
+def read_manifest(folder: Path) -> LexicalManifest | Unusable:
+    """What `current.json` says, or why there is no index."""
+    raw = read_json(folder / _CURRENT)
+    if isinstance(raw, Unusable):
+        return raw
+    if raw.get("format") != FORMAT:
+        return Unusable(f"it is of format {raw.get('format')}, not {FORMAT}")
+    try:
+        files = tuple((name, Footprint(**print_)) for name, print_ in raw.pop("files"))
+        manifest = LexicalManifest(**raw, files=files)
+        named_well = Path(manifest.state).name == manifest.state
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Unusable(f"its manifest cannot be read ({error})")
+    return manifest if named_well else Unusable("its manifest points out of its folder")
+
+
+def _open_state(folder: Path, manifest: LexicalManifest) -> LexicalIndex | Unusable:
+    state = folder / manifest.state
+    whole = manifest.size <= CHECKED_WHOLE_UP_TO
+    for name, expected in manifest.files:
+        problem = mismatch(state / name, expected, whole=whole)
+        if problem is not None:
+            return Unusable(problem)
+    try:
+        return LexicalIndex(manifest, tantivy.Index.open(str(state)))
+    except (ValueError, OSError) as error:
+        return Unusable(f"tantivy cannot open it ({error})")
+
+
+def _extend(
+    folder: Path, newer: Rows, tokeniser: str, notify: Callable[[int], None]
+) -> LexicalManifest:
+    former = open_lexical(folder, tokeniser)
+    base = former.manifest if isinstance(former, LexicalIndex) else None
+    _remove_others(folder, base)
+    number = int(base.state.removeprefix("state-")) + 1 if base else _next_number(folder)
+    state = folder / f"state-{number}"
+    state.mkdir(mode=0o700)
+    if base:
+        _link(folder / base.state, state, base)
+    index = _open_for_writing(state)
+    counts = _write(index, newer, base, notify)
+    if base and counts[0] == base.count:
+        shutil.rmtree(state, ignore_errors=True)
+        return base
+    manifest = LexicalManifest(tokeniser, state.name, *counts, files=_files(state))
+    for name, _print in manifest.files:
+        flush(state / name)
+    flush(state)
+    write_json(folder / _CURRENT, asdict(manifest))
+    _remove_others(folder, manifest)
+    return manifest
+
+
+def _write(
+    index: tantivy.Index,
+    newer: Rows,
+    base: LexicalManifest | None,
+    notify: Callable[[int], None],
+) -> tuple[int, int, int]:
+    """Add the newer documents; (documents, tokens, last id) of the whole index then."""
+    count, total, last = (base.count, base.tokens, base.last_id) if base else (0, 0, 0)
+    writer = index.writer(_HEAP, 1)
+    for identity, tokens in newer(last):
+        if identity <= last:
+            raise Damaged(
+                what=f"documents for the lexical index do not ascend after {last}",
+                hint="Run `kbagent doctor`.",
+            )
+        document = tantivy.Document()
+        document.add_unsigned("id", identity)
+        document.add_text("text", " ".join(tokens))
+        writer.add_document(document)
+        count, total, last = count + 1, total + len(tokens), identity
+        if count % NOTIFY_EVERY == 0:
+            notify(count)
+    writer.commit()
+    writer.wait_merging_threads()
+    notify(count)
+    return count, total, last
+
+
+def _open_for_writing(state: Path) -> tantivy.Index:
+    if (state / "meta.json").exists():
+        index = tantivy.Index.open(str(state))
+    else:
+        schema = tantivy.SchemaBuilder()
+        schema.add_unsigned_field("id", indexed=True, fast=True)
+        schema.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+        index = tantivy.Index(schema.build(), str(state))
+    splitter = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer(_ANALYSER, splitter)
+    return index
+
+
+def _link(former: Path, state: Path, manifest: LexicalManifest) -> None:
+    """Give the new state the former one's files: segments linked, what is rewritten copied."""
+    for name, _print in manifest.files:
+        if name.endswith(".json"):
+            shutil.copyfile(former / name, state / name)
+            continue
+        try:
+            os.link(former / name, state / name)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(former / name, state / name)
+
+
+def _files(state: Path) -> tuple[tuple[str, Footprint], ...]:
+    """Every file that the state consists of; lock files are none."""
+    meta = json.loads((state / "meta.json").read_text("utf-8"))
+    segments = {str(each["segment_id"]).replace("-", "") for each in meta["segments"]}
+    named = (
+        path
+        for path in sorted(state.iterdir())
+        if path.suffix == ".json" or path.name.split(".")[0] in segments
+    )
+    return tuple((path.name, footprint(path)) for path in named)
+
+
+def _remove_others(folder: Path, kept: LexicalManifest | None) -> None:
+    for state in folder.glob("state-*"):
+        if kept is None or state.name != kept.state:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _next_number(folder: Path) -> int:
+    """A number that no folder has, even one that could not be removed."""
+    numbers = [path.name.removeprefix("state-") for path in folder.glob("state-*")]
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _size(allowed: Allowed | None, count: int) -> int:
+    if allowed is None:
+        return count
+    return int(np.count_nonzero(allowed)) if allowed.dtype == np.bool_ else len(allowed)
+
+
+def _is_allowed(ids: Ids, allowed: Allowed) -> NDArray[np.bool_]:
+    if allowed.dtype == np.bool_:
+        known = ids < len(allowed)
+        inside: NDArray[np.bool_] = (allowed[np.where(known, ids, 0)] != 0) & known
+        return inside
+    places = np.minimum(np.searchsorted(allowed, ids), len(allowed) - 1)
+    found: NDArray[np.bool_] = allowed[places] == ids
+    return found
+
+
+def _bm25(weights: Mapping[str, float], document: Sequence[str], mean_length: float) -> float:
+    """The score of one document; `weights` are idf by query token.
+
+    >>> round(_bm25({"mail": 1.0}, ["mail", "mail", "lost"], mean_length=3.0), 6)  # 2·2.2/3.2
+    1.375
+    """
+    if not document:
+        return 0.0
+    length = 1 - B + B * _rounded_length(len(document)) / mean_length
+    counts = Counter(token for token in document if token in weights)
+    return sum(
+        weights[token] * (K1 + 1) * often / (often + K1 * length) for token, often in counts.items()
+    )
+
+
+def _rounded_length(length: int) -> int:
+    """`length` as tantivy keeps it in one byte: exact to 40, then eight steps per doubling.
+
+    >>> [_rounded_length(n) for n in (40, 41, 43, 57, 63, 1000)]
+    [40, 40, 42, 56, 60, 984]
+    """
+    start, step = 40, 2
+    while length >= start + 8 * step:
+        start, step = start + 8 * step, step * 2
+    return length if length < start or length <= 40 else start + (length - start) // step * step
