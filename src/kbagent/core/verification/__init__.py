@@ -1,0 +1,1 @@
+"""What lets an answer check itself: calibration, abstention, novelty, checks, deviations."""
