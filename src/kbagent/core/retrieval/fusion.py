@@ -31,6 +31,8 @@ class FusedTerms:
     exact         share of the query's identifiers that the case contains, by idf, [0, 1]
     dense_weight  share of the similarity against the lexical part, [0, 1]
     exact_weight  share of the exact match in the whole, [0, 1]; 0 without identifiers
+    closeness     to the query by way of the other candidates, [0, 1] (`neighbourhood`)
+    closeness_weight  share of the closeness in what is not exact, [0, 1]; 0 when not computed
     """
 
     case_id: int
@@ -39,17 +41,24 @@ class FusedTerms:
     exact: float
     dense_weight: float
     exact_weight: float
+    closeness: float = 0.0
+    closeness_weight: float = 0.0
+
+    @property
+    def matched(self) -> float:
+        """w·similarity + (1 - w)·lexical: what query and case say of each other alone."""
+        return self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
 
     @property
     def score(self) -> float:
-        """(1 - e)·(w·similarity + (1 - w)·lexical) + e·exact, with w and e the two weights.
+        """(1 - e)·((1 - c)·matched + c·closeness) + e·exact; e and c are the weights.
 
         >>> FusedTerms(1, similarity=0.5, lexical=0.25, exact=1.0,
         ...            dense_weight=0.8, exact_weight=0.5).score
         0.725
         """
-        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
-        return (1.0 - self.exact_weight) * matched + self.exact_weight * self.exact
+        near = (1.0 - self.closeness_weight) * self.matched + self.closeness_weight * self.closeness
+        return (1.0 - self.exact_weight) * near + self.exact_weight * self.exact
 
 
 def fuse(
