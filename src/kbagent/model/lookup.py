@@ -63,19 +63,33 @@ class ResolutionHit:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """One term of a score, as `--explain` prints it: `value` × `weight` is what it adds."""
+class Terms:
+    """The terms of an issue's score, as `--explain` prints them: enough to compute it again.
 
-    name: str
-    value: float
-    weight: float
+    similarity, lexical and exact are those of its nearest case; evidence is what its outcomes
+    add. The weights lie in [0, 1].
+    """
+
+    similarity: float
+    lexical: float
+    exact: float
+    dense_weight: float
+    exact_weight: float
+    evidence: float
+
+    @property
+    def score(self) -> float:
+        """(1 - e)·(w·similarity + (1 - w)·lexical) + e·exact + evidence, w and e the weights."""
+        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
+        fused = (1.0 - self.exact_weight) * matched + self.exact_weight * self.exact
+        return fused + self.evidence
 
 
 @dataclass(frozen=True, slots=True)
 class IssueHit:
     """One problem with its instances and what was tried.
 
-    `score` is the sum of `terms`, `confidence` the calibrated probability that this is the
+    `score` follows from `terms`, `confidence` the calibrated probability that this is the
     problem asked about.
     """
 
@@ -89,7 +103,7 @@ class IssueHit:
     versions: tuple[str, ...]
     instances: tuple[InstanceHit, ...]
     resolutions: tuple[ResolutionHit, ...]
-    terms: tuple[Term, ...]
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

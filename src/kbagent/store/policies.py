@@ -79,7 +79,7 @@ def _policy(row: tuple[Any, ...]) -> Policy:
     """A stored policy; parameters added since it was written take their defaults."""
     stored = json.loads(row[3])
     known = {field.name for field in fields(PolicyParameters)}
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in stored.items()
         if name in known

@@ -139,3 +139,42 @@ def retire_attempt(connection: sqlite3.Connection, attempt_id: int, now: datetim
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
     return Attempt(row[0], row[1], row[2], row[3], Verdict(row[4]), to_moment(row[5]), row[6])
+
+
+def latest_case(connection: sqlite3.Connection, resolution_id: int) -> int | None:
+    """The newest case on which a resolution was tried; None when there is none."""
+    row = connection.execute(
+        "SELECT max(case_id) FROM attempts WHERE resolution_id = ? AND retired_at IS NULL",
+        (resolution_id,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def by_hash(connection: sqlite3.Connection, text_hash: bytes) -> int | None:
+    """The id of the resolution with this text, None when it was never tried."""
+    row = connection.execute(
+        "SELECT id FROM resolutions WHERE text_hash = ?", (text_hash,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def wordings(connection: sqlite3.Connection, canonical_id: int) -> list[Resolution]:
+    """Every text that counts as one approach, by id."""
+    rows = connection.execute(
+        "SELECT id, text, code, canonical_id FROM resolutions WHERE canonical_id = ? ORDER BY id",
+        (canonical_id,),
+    )
+    return [Resolution(*row) for row in rows]
+
+
+def cases_of(connection: sqlite3.Connection, resolution_ids: Sequence[int]) -> list[int]:
+    """The cases on which any of these was tried, newest first."""
+    found: set[int] = set()
+    for chunk in chunks(resolution_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT case_id FROM attempts WHERE resolution_id IN ({marks}) AND retired_at IS NULL",
+            chunk,
+        )
+        found.update(row[0] for row in rows)
+    return sorted(found, reverse=True)

@@ -107,7 +107,7 @@ class LexicalIndex:
         allowed   None for all documents, else an ascending int64 array of ids, or a boolean
                   mask by id (ids beyond its end are not allowed); applied before ranking
         """
-        weights = self._idf(tokens)
+        weights = self.idf(tokens)
         known = [token for token in weights if self._frequency(token)]
         size = _size(allowed, self.count)
         if not known or k <= 0 or size == 0:
@@ -126,21 +126,21 @@ class LexicalIndex:
         asked about), so that scores divided by it lie in [0, 1) and mean the same from query to
         query (Bruch et al. 2023); 0 when none occurs.
         """
-        return sum(self._idf(tokens, documents).values()) * (K1 + 1)
+        return sum(self.idf(tokens, documents).values()) * (K1 + 1)
 
     def score(self, tokens: Sequence[str], documents: Sequence[Sequence[str]]) -> Scores:
         """BM25 scores, (n,), of documents that are not in the index yet.
 
         The statistics are the index's and these documents' together; O(total length).
         """
-        weights = self._idf(tokens, documents)
+        weights = self.idf(tokens, documents)
         count = self.count + len(documents)
         total = self.manifest.tokens + sum(map(len, documents))
         return np.array(
             [_bm25(weights, document, total / count) for document in documents], dtype=np.float64
         )
 
-    def _idf(
+    def idf(
         self, tokens: Sequence[str], documents: Sequence[Sequence[str]] = ()
     ) -> dict[str, float]:
         """Inverse document frequency of the query's distinct tokens that occur at all.
@@ -222,6 +222,11 @@ def open_lexical(folder: Path, tokeniser: str) -> LexicalIndex | Unusable:
         if isinstance(opened, LexicalIndex) or read_manifest(folder) == manifest:
             return opened
     return Unusable("it keeps changing while it is read")
+
+
+def empty_lexical(tokeniser: str) -> LexicalIndex:
+    """An index of no documents, in memory: `score` and `maximum` work while there is none."""
+    return LexicalIndex(LexicalManifest(tokeniser, "", 0, 0, 0, ()), tantivy.Index(_schema()))
 
 
 def extend_lexical(
@@ -348,13 +353,17 @@ def _open_for_writing(state: Path) -> tantivy.Index:
     if (state / "meta.json").exists():
         index = tantivy.Index.open(str(state))
     else:
-        schema = tantivy.SchemaBuilder()
-        schema.add_unsigned_field("id", indexed=True, fast=True)
-        schema.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
-        index = tantivy.Index(schema.build(), str(state))
+        index = tantivy.Index(_schema(), str(state))
     splitter = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
     index.register_tokenizer(_ANALYSER, splitter)
     return index
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", indexed=True, fast=True)
+    builder.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+    return builder.build()
 
 
 def _link(former: Path, state: Path, manifest: LexicalManifest) -> None:

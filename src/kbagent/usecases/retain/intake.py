@@ -18,6 +18,7 @@ from kbagent.core.text.redaction import Redactor
 from kbagent.model.case import CaseRecord, Reject
 from kbagent.model.importing import ImportCounts
 from kbagent.store import cases, issues, passages
+from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retain.attempts import retain_attempts
@@ -97,7 +98,7 @@ class Intake:
         stored = cases.stored(self._kb.connection, record.source, record.external_id)
         if stored is not None and stored.record_hash == record_hash:
             return Prepared(redacted, record_hash, (), ())
-        texts = tuple(self._encoder.passages(redacted.title, redacted.body))
+        texts = tuple(split_passages(redacted.title, redacted.body, self._encoder))
         return Prepared(redacted, record_hash, texts, tuple(_hash_text(text) for text in texts))
 
     def _redact(self, record: CaseRecord) -> CaseRecord:
@@ -182,7 +183,7 @@ class Intake:
             passages.retire(connection, case_id)
         texts, hashes = item.texts, item.hashes
         if not texts:  # the record changed under us since it was prepared
-            texts = tuple(self._encoder.passages(item.record.title, item.record.body))
+            texts = tuple(split_passages(item.record.title, item.record.body, self._encoder))
             hashes = tuple(_hash_text(text) for text in texts)
         missing = [index for index, key in enumerate(hashes) if key not in self._recent]
         if missing:

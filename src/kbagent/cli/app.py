@@ -1,0 +1,136 @@
+"""The command `kbagent`: a registry of commands, loaded one at a time, and the error boundary.
+
+`--help` and shell completion read the registry only, so they start no engine. A command's module
+is imported when it is run. Every error of ours becomes one message on stderr and its exit code
+here and nowhere else. Never import click: Typer carries its own.
+"""
+
+import importlib
+import sqlite3
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from kbagent.errors import ExitCode, KbagentError
+
+DAILY = "Every day"
+TEACH = "Teach and correct"
+LEARN = "Learn and measure"
+KEEP = "Look after"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command in the registry: its module under `kbagent.cli`, its help, its panel."""
+
+    module: str
+    help: str
+    panel: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry("demo", "Show the whole loop on sample data, in under a minute.", DAILY),
+    "import": Entry("import_", "Bring in cases from ticket exports.", DAILY),
+    "search": Entry("search", "Find every earlier instance of a problem, and what worked.", DAILY),
+    "show": Entry("show", "Show a case, a resolution, an issue or a lookup in full.", DAILY),
+    "worked": Entry("outcomes:worked", "Say that a resolution worked.", DAILY),
+    "partly": Entry("outcomes:partly", "Say that a resolution helped, but not fully.", DAILY),
+    "failed": Entry("outcomes:failed", "Say that a resolution did not work.", DAILY),
+    "similar": Entry("similar", "Find what was like a stored case.", DAILY),
+    "add": Entry("add", "Add one case by hand, from a file or in an editor.", TEACH),
+    "link": Entry("links:link", "Say that two cases are the same issue.", TEACH),
+    "unlink": Entry("links:unlink", "Take back that two cases are the same issue.", TEACH),
+    "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
+    "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
+    "model": Entry("model", "See or change the encoder.", KEEP),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and imports only the one that is run."""
+
+    def __init__(self, *, commands: Any = None, **attributes: Any) -> None:  # noqa: ARG002
+        stubs: MutableMapping[str, Any] = {
+            name: TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+            for name, entry in COMMANDS.items()
+        }
+        super().__init__(commands=dict(stubs), **attributes)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """The names in the order of the registry, not of the alphabet."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is about to run."""
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = load_command(args[0])
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; each of our errors ends it with a message and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except KbagentError as error:
+            _complain(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except sqlite3.Error as error:
+            from pathlib import Path
+
+            from kbagent.store.database import explained
+
+            meaning = explained(error, Path("kb.db"))
+            _complain(str(meaning))
+            code = meaning.exit_code if isinstance(meaning, KbagentError) else ExitCode.ERROR
+            raise typer.Exit(code) from None
+        except KeyboardInterrupt:
+            _complain("interrupted; what was reported done is kept")
+            raise typer.Exit(130) from None
+
+
+def load_command(name: str) -> Any:
+    """The real command behind a name of the registry."""
+    module_name, _, attribute = COMMANDS[name].module.partition(":")
+    module = importlib.import_module(f"kbagent.cli.{module_name}")
+    command = typer.main.get_command(getattr(module, attribute or "app"))
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def kbagent(
+    *,
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
+) -> None:
+    """Every earlier instance of a problem, with what worked, ranked by evidence."""
+    if version:
+        from kbagent import __version__
+
+        typer.echo(f"kbagent {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            # A ticket may hold half a surrogate pair; no screen may fail because of that.
+            reconfigure(errors="backslashreplace")
+    app(prog_name="kbagent")
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"kbagent: {message}", err=True)

@@ -1,0 +1,86 @@
+"""Options that several commands share, and how they become values."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbagent.errors import UnreadableFile, UsageError
+
+Kb = Annotated[
+    Path | None,
+    typer.Option(
+        "--kb",
+        metavar="DIR",
+        help="The knowledge base (else $KBAGENT_KB, else the platform's data folder).",
+        show_default=False,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", envvar="KBAGENT_BY", help="Who says so.", show_default=False
+    ),
+]
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MD = "md"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="How the answer is written.", show_default=True)
+]
+
+
+def folder_of(kb: Path | None) -> Path:
+    """The knowledge base's folder: flag, environment, platform."""
+    if kb is not None:
+        return kb.expanduser()
+    from kbagent.store.knowledge_base import default_folder
+
+    return default_folder()
+
+
+def text_of(words: list[str] | None, file: Path | None) -> str:
+    """The text a command is about: its words, `-` for standard input, or a file.
+
+    Raises:
+        UsageError: nothing was given, or only white space.
+        UnreadableFile: the file cannot be read.
+    """
+    if file is not None and words:
+        raise UsageError(what="Give either a text or --file, not both.")
+    if file is not None:
+        text = read_text(file)
+    elif words == ["-"]:
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    else:
+        text = " ".join(words or [])
+    if not text.strip():
+        raise UsageError(
+            what="There is no text to look up. Give it as words, with --file FILE, or pipe it"
+            " in with -."
+        )
+    return text.strip()
+
+
+def read_text(file: Path) -> str:
+    """The text of a file given by the user.
+
+    Raises:
+        UnreadableFile: it cannot be read.
+    """
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableFile(path=file, reason=reason, hint="Check the path.") from error

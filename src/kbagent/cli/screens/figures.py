@@ -1,0 +1,77 @@
+"""How numbers, dates and bars are written, so that every screen writes them the same way."""
+
+from datetime import datetime
+
+from kbagent.model.evidence import Evidence
+
+BAR_CELLS = 8
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(share: float, cells: int = BAR_CELLS) -> str:
+    """A bar of `cells` characters for a share in [0, 1].
+
+    >>> bar(0.5, 4)
+    '██··'
+    """
+    eighths = round(max(0.0, min(1.0, share)) * cells * 8)
+    full, part = divmod(eighths, 8)
+    drawn = "█" * full + (_EIGHTHS[part] if part else "")
+    return drawn + "·" * (cells - len(drawn))
+
+
+def percent(share: float) -> str:
+    """A share as a whole percentage; never 0 % or 100 % for what is not quite that.
+
+    >>> percent(0.5), percent(0.999), percent(0.001), percent(1.0)
+    ('50 %', '99 %', '1 %', '100 %')
+    """
+    whole = round(share * 100)
+    if whole == 100 and share < 1.0:
+        whole = 99
+    if whole == 0 and share > 0.0:
+        whole = 1
+    return f"{whole} %"
+
+
+def number(value: float) -> str:
+    """A count without a needless fraction: 3, 2.5.
+
+    >>> number(3.0), number(2.5)
+    ('3', '2.5')
+    """
+    return f"{value:g}"
+
+
+def day(moment: datetime | None) -> str:
+    """The date of a moment, `unknown` when there is none."""
+    return f"{moment:%Y-%m-%d}" if moment else "unknown"
+
+
+def period(first: datetime | None, last: datetime | None) -> str:
+    """One date, or two with the span between them."""
+    if first is None or last is None:
+        return "no date known"
+    if first.date() == last.date():
+        return day(first)
+    return f"{day(first)} to {day(last)}"
+
+
+def standing(evidence: Evidence) -> str:
+    """What the outcomes say, in one line: `31 of 33 worked, 92 % (83 to 97)`."""
+    if evidence.tried == 0:
+        return "never reported on" if evidence.unknown == 0 else "suggested, outcome unknown"
+    low, high = evidence.interval
+    rate = f"{percent(evidence.rate)} ({round(low * 100)} to {round(high * 100)})"
+    return f"{number(evidence.worked)} of {number(evidence.tried)} worked, {rate}"
+
+
+def versions(names: tuple[str, ...]) -> str:
+    """Up to two versions by name, else the first and the last."""
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"version {names[0]}"
+    if len(names) == 2:
+        return f"versions {names[0]}, {names[1]}"
+    return f"versions {names[0]} … {names[-1]}"

@@ -1,0 +1,106 @@
+"""`kbagent search`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, text_of
+from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
+from kbagent.cli.requests import Narrowing, request_of
+from kbagent.cli.screens import search as screens
+from kbagent.errors import ExitCode
+from kbagent.model.lookup import LookupResult
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.maintain.encoding import serving_encoder
+from kbagent.usecases.retrieve import search as retrieve
+
+app = typer.Typer()
+
+
+@app.command()
+def search(
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(help="The problem in your own words; - reads it from standard input."),
+    ] = None,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Read the problem from a file.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only cases opened from this day on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only cases opened up to this day.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only cases of this source.")
+    ] = None,
+    resolved: Annotated[
+        bool | None, typer.Option("--resolved/--unresolved", help="Only (un)resolved cases.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--not", metavar="CASE", help="Leave out this case.")
+    ] = None,
+    limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="Issues to show.")] = 5,
+    offset: Annotated[int, typer.Option(min=0, help="Issues to skip.")] = 0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every instance, oldest first, and every resolution.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Whole texts.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Every term of each score.")] = False,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="With what was known at that time.")
+    ] = None,
+    policy: Annotated[
+        int | None, typer.Option(metavar="VERSION", help="Rank by this policy.")
+    ] = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Where the time went, on stderr.")
+    ] = False,
+    output: FormatOption = Format.TABLE,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Find every earlier instance of a problem, and what worked."""
+    query = text_of(text, file)
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        request = request_of(
+            base,
+            query,
+            Narrowing(where, since, until, source, resolved, exclude, as_of, policy),
+            limit=limit,
+            offset=offset,
+            everything=everything,
+        )
+        result = retrieve.search(base, serving_encoder(base), request, by=by)
+    render(result, output, full=full, explain=explain)
+    if timings:
+        for phase, seconds in result.timings:
+            tell(f"{phase:<16} {seconds * 1000:8.1f} ms")
+    if not result.confident:
+        raise typer.Exit(ExitCode.NO_CONFIDENT_ANSWER)
+
+
+def render(
+    result: LookupResult, output: Format, *, full: bool = False, explain: bool = False
+) -> None:
+    """Write the answer to a search in the wanted format."""
+    match output:
+        case Format.JSON:
+            write(to_json(screens.search_json(result)))
+        case Format.JSONL:
+            write(screens.search_jsonl(result))
+        case Format.CSV:
+            write(screens.search_csv(result))
+        case Format.MD:
+            write(screens.search_markdown(result))
+        case Format.TABLE:
+            print_screen(
+                screens.format_search(result, width=screen_width(), full=full, explain=explain)
+            )

@@ -1,0 +1,1 @@
+"""Maintain: encoders, indexes, checks and copies of a knowledge base."""

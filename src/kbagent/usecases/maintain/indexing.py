@@ -1,0 +1,131 @@
+"""Keeping the disposable indexes in step with SQLite, which is the truth.
+
+A query opens what is there. Rows newer than an index are scanned exactly; only when they are many,
+or an index is missing or broken, is it brought up to date first, and the user is told. Where that
+cannot be done (a read-only disk, another writer) the answer is computed without the index.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbagent.core.text.tokens import tokens
+from kbagent.errors import KbagentError
+from kbagent.store import passages
+from kbagent.store.index.dense import (
+    DenseGeneration,
+    extend_generation,
+    open_generation,
+)
+from kbagent.store.index.lexical import LexicalIndex, extend_lexical, open_lexical
+from kbagent.store.index.manifests import Unusable
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.models import StoredModel
+
+TOKENISER = "1"  # grows when `core.text.tokens` cuts differently
+DENSE_TAIL = 20_000  # passages scanned from SQLite beside the index: about 60 ms
+LEXICAL_TAIL = 500  # documents tokenised and scored beside the index: about 50 ms
+DENSE_NAME = "dense"
+LEXICAL_NAME = "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """What serves a query. A None is scanned (dense) or left out (lexical), as `notes` say."""
+
+    dense: DenseGeneration | None
+    lexical: LexicalIndex | None
+    generation: str | None
+    notes: tuple[str, ...] = ()
+
+
+def ready_indexes(kb: KnowledgeBase, model: StoredModel) -> Indexes:
+    """The indexes for a query, brought up to date first where a scan would take long."""
+    dense, dense_note = _ready_dense(kb, model)
+    lexical, lexical_note = _ready_lexical(kb)
+    generation = f"{model.fingerprint[:12]}:{dense.last_id}" if dense else None
+    return Indexes(dense, lexical, generation, (*dense_note, *lexical_note))
+
+
+def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:
+    """Bring both indexes up to date."""
+    extend_dense(kb, model)
+    extend_words(kb)
+
+
+def extend_dense(kb: KnowledgeBase, model: StoredModel) -> None:
+    """Add what is newer to the dense index, making it when it is missing or unusable."""
+    extend_generation(
+        _dense_folder(kb),
+        lambda after: passages.stream(kb.connection, model.id, after=after),
+        fingerprint=model.fingerprint,
+        dimension=model.dimension,
+        notify=lambda rows: kb.notify(f"indexing vectors: {rows:,}") if rows > 100_000 else None,
+    )
+
+
+def extend_words(kb: KnowledgeBase) -> None:
+    """Add what is newer to the lexical index, making it when it is missing or unusable."""
+    extend_lexical(
+        _lexical_folder(kb),
+        lambda after: _token_rows(kb, after),
+        tokeniser=TOKENISER,
+        notify=lambda rows: kb.notify(f"indexing words: {rows:,}") if rows > 100_000 else None,
+    )
+
+
+def _ready_dense(
+    kb: KnowledgeBase, model: StoredModel
+) -> tuple[DenseGeneration | None, tuple[str, ...]]:
+    opened = open_generation(_dense_folder(kb), model.fingerprint)
+    newest = passages.last_id(kb.connection, model.id)
+    if isinstance(opened, DenseGeneration) and newest - opened.last_id <= DENSE_TAIL:
+        return opened, ()
+    if isinstance(opened, Unusable) and newest <= DENSE_TAIL:
+        return None, ()
+    _tell_why(kb, opened, "dense")
+    try:
+        extend_dense(kb, model)
+    except (KbagentError, OSError) as error:
+        usable = opened if isinstance(opened, DenseGeneration) else None
+        return usable, (f"the dense index could not be brought up to date ({error})",)
+    opened = open_generation(_dense_folder(kb), model.fingerprint)
+    return (opened, ()) if isinstance(opened, DenseGeneration) else (None, (opened.reason,))
+
+
+def _ready_lexical(kb: KnowledgeBase) -> tuple[LexicalIndex | None, tuple[str, ...]]:
+    opened = open_lexical(_lexical_folder(kb), TOKENISER)
+    newest = passages.last_document(kb.connection)
+    if isinstance(opened, LexicalIndex) and newest - opened.last_id <= LEXICAL_TAIL:
+        return opened, ()
+    _tell_why(kb, opened, "lexical")
+    try:
+        extend_words(kb)
+    except (KbagentError, OSError) as error:
+        usable = opened if isinstance(opened, LexicalIndex) else None
+        return usable, (f"the lexical index could not be brought up to date ({error})",)
+    opened = open_lexical(_lexical_folder(kb), TOKENISER)
+    return (opened, ()) if isinstance(opened, LexicalIndex) else (None, (opened.reason,))
+
+
+def _tell_why(kb: KnowledgeBase, opened: object, name: str) -> None:
+    if isinstance(opened, Unusable):
+        if (kb.index_folder / name / "manifest.json").exists() or (
+            kb.index_folder / name / "current.json"
+        ).exists():
+            kb.notify(f"the {name} index cannot be used ({opened.reason}); making it anew …")
+    else:
+        kb.notify(f"bringing the {name} index up to date …")
+
+
+def _token_rows(kb: KnowledgeBase, after: int) -> Iterator[tuple[int, list[str]]]:
+    for document_id, _case_id, title, body in passages.documents(kb.connection, after):
+        yield document_id, tokens(f"{title}\n{body}")
+
+
+def _dense_folder(kb: KnowledgeBase) -> Path:
+    return kb.index_folder / DENSE_NAME
+
+
+def _lexical_folder(kb: KnowledgeBase) -> Path:
+    return kb.index_folder / LEXICAL_NAME

@@ -1,0 +1,131 @@
+"""The log of lookups: every candidate, its score, the order shown, and each place's propensity."""
+
+import hashlib
+import secrets
+from dataclasses import asdict
+
+import numpy as np
+
+from kbagent.model.lookup import LookupResult, Request
+from kbagent.store import ledger, lookups, models
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.lookups import Showing
+from kbagent.usecases.retrieve.matching import Matches
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another
+_HANDLE_LENGTH = 4  # 700,000 handles; grows when they run out
+_TRIES = 20
+_CANDIDATES_LOGGED = 50
+
+
+def new_handle(kb: KnowledgeBase) -> str:
+    """A short free name for a lookup, easy to type and never a number or a word of the CLI."""
+    length = _HANDLE_LENGTH
+    while True:
+        for _ in range(_TRIES):
+            handle = secrets.choice(_LETTERS[:23]) + "".join(
+                secrets.choice(_LETTERS) for _ in range(length - 1)
+            )
+            if not lookups.handle_taken(kb.connection, handle):
+                return handle
+        length += 1
+
+
+def rng_of(request: Request) -> np.random.Generator:
+    """Randomness that is a function of the request: the same lookup explores the same way."""
+    seed = hashlib.blake2b(request_text(request).encode("utf-8", "surrogatepass"), digest_size=8)
+    return np.random.default_rng(int.from_bytes(seed.digest(), "big"))
+
+
+def request_text(request: Request) -> str:
+    """A request as it is logged."""
+    values = asdict(request)
+    values["filters"] = [str(condition) for condition in request.filters]
+    for name in ("since", "until", "as_of"):
+        moment = values[name]
+        values[name] = moment.isoformat() if moment else None
+    return lookups.as_json(values)
+
+
+def log_lookup(
+    kb: KnowledgeBase, result: LookupResult, found: Matches, *, by: str | None, kind: str
+) -> int:
+    """Store a lookup with all that it showed; its id."""
+    model = models.active(kb.connection)
+    now = kb.clock()
+    entry = lookups.Lookup(
+        id=0,
+        handle=result.handle,
+        kind=kind,
+        at=now,
+        query=result.request.query,
+        request=request_text(result.request),
+        policy_version=result.policy_version,
+        confident=result.confident,
+        confidence=result.issues[0].confidence if result.issues else None,
+        hidden=result.hidden,
+        by=by,
+        candidates=_candidates(found),
+    )
+    with kb.database.write() as connection:
+        lookup_id = lookups.add(
+            connection,
+            entry,
+            showings_of(result),
+            model_id=model.id if model else None,
+            generation=found.generation,
+        )
+        ledger.record_event(connection, lookup_id, "lookup", now, by, {"shown": len(result.issues)})
+    return lookup_id
+
+
+def showings_of(result: LookupResult) -> list[Showing]:
+    """What was shown, place by place: each resolution, and issues of which none is known."""
+    shown: list[Showing] = []
+    for issue in result.issues:
+        nearest = max(issue.instances, key=lambda one: (one.similarity, -one.case_id), default=None)
+        similarity = nearest.similarity if nearest else 0.0
+        if not issue.resolutions:
+            case_id = nearest.case_id if nearest else 0
+            shown.append(
+                Showing(
+                    place=len(shown) + 1,
+                    rank=None,
+                    issue_id=issue.issue_id,
+                    case_id=case_id,
+                    resolution_id=None,
+                    score=issue.score,
+                    similarity=similarity,
+                    confidence=issue.confidence,
+                    propensity=None,
+                )
+            )
+        above = len(shown)
+        shown.extend(
+            Showing(
+                place=above + number,
+                rank=resolution.rank,
+                issue_id=issue.issue_id,
+                case_id=resolution.source_case,
+                resolution_id=resolution.resolution_id,
+                score=resolution.score,
+                similarity=similarity,
+                confidence=issue.confidence,
+                propensity=resolution.propensity,
+                explored=resolution.explored,
+            )
+            for number, resolution in enumerate(issue.resolutions, start=1)
+        )
+    return shown
+
+
+def _candidates(found: Matches) -> str:
+    return lookups.as_json(
+        {
+            "considered": len(found.terms),
+            "best": [
+                [terms.case_id, terms.similarity, terms.lexical, terms.exact]
+                for terms in found.terms[:_CANDIDATES_LOGGED]
+            ],
+        }
+    )

@@ -1,0 +1,218 @@
+"""Candidates for a query: the best of the dense and of the lexical index, fused.
+
+Each index covers the rows up to some id; what is newer is scanned exactly from SQLite, so a case
+is found the moment it is stored. A missing or broken index means that everything is scanned: the
+answer is right, only slower, and a note says so.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.retrieval.fusion import (
+    FusedTerms,
+    exact_matches,
+    fuse,
+    identifier_share,
+    normalised_bm25,
+)
+from kbagent.core.text.tokens import identifiers, tokens
+from kbagent.model.lookup import Request
+from kbagent.model.policy import PolicyParameters
+from kbagent.store import models, passages
+from kbagent.store.encoder.passages import passages as split_passages
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.index.lexical import LexicalIndex
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.maintain.indexing import Indexes, ready_indexes
+from kbagent.usecases.retrieve.scope import Scope
+from kbagent.usecases.retrieve.stopwatch import Stopwatch
+
+CANDIDATES = 200  # from each index; recall@200 of either is near its ceiling (issue 3)
+QUERY_PASSAGES = 4  # a pasted ticket of up to about 700 words is read whole
+IDENTIFIERS = 8  # of one query that are looked up one by one
+COMMON = 5000  # documents from which an identifier (a version, say) tells nothing by itself
+_SPARE = 50  # more of the index's hits than needed: some may be retired since
+
+Ids = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The candidate cases with the terms of their scores, best first.
+
+    `query` holds the query's passage vectors, so that the similarity of any other case can be
+    computed; `generation` names the dense index that served.
+    """
+
+    terms: tuple[FusedTerms, ...]
+    query: Vectors
+    model_id: int
+    generation: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def similarities(self, kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, float]:
+        """The cosine of each case to the query: that of its best passage."""
+        return _case_similarities(kb.connection, self.model_id, self.query, case_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the words of a query find. `postings` has the cases of each identifier in it."""
+
+    scores: Mapping[int, float]
+    ceiling: float
+    idf: Mapping[str, float]
+    postings: Mapping[str, frozenset[int]]
+
+    def exact_only(self) -> set[int]:
+        """Cases that contain a rare identifier; they are candidates whatever else they score."""
+        return {
+            case_id
+            for cases in self.postings.values()
+            if len(cases) <= CANDIDATES
+            for case_id in cases
+        }
+
+
+def match(
+    kb: KnowledgeBase,
+    encoder: Encoder,
+    request: Request,
+    scope: Scope,
+    parameters: PolicyParameters,
+    watch: Stopwatch,
+) -> Matches:
+    """The best candidates for a request among the cases in scope."""
+    model = models.active(kb.connection)
+    if model is None or scope.emptied_by is not None:
+        empty = np.zeros((0, encoder.dimension), dtype=np.float32)
+        return Matches((), empty, model.id if model else 0)
+    pieces = split_passages("", request.query, encoder)[:QUERY_PASSAGES]
+    query = encoder.encode(pieces)
+    watch.lap("encode")
+    opened = ready_indexes(kb, model)
+    watch.lap("open indexes")
+    dense = _dense(kb.connection, opened, model.id, query, scope)
+    watch.lap("dense scan")
+    words = _words(kb.connection, opened, request.query, scope)
+    watch.lap("lexical search")
+    case_ids = sorted({*dense, *words.scores, *words.exact_only()})
+    missing = [case_id for case_id in case_ids if case_id not in dense]
+    dense.update(_case_similarities(kb.connection, model.id, query, missing))
+    terms = fuse(
+        case_ids,
+        [dense[case_id] for case_id in case_ids],
+        normalised_bm25([words.scores.get(one, 0.0) for one in case_ids], words.ceiling),
+        exact_matches(case_ids, words.postings, words.idf),
+        dense_weight=parameters.dense_weight,
+        identifier_share=identifier_share(words.idf, set(words.postings)),
+    )
+    watch.lap("fuse")
+    return Matches(terms, query, model.id, opened.generation, opened.notes)
+
+
+def _dense(
+    connection: sqlite3.Connection,
+    opened: Indexes,
+    model_id: int,
+    query: Vectors,
+    scope: Scope,
+) -> dict[int, float]:
+    """The nearest cases: from the index what it covers, exactly from SQLite what is newer."""
+    best: dict[int, float] = {}
+    covered = 0
+    if opened.dense is not None:
+        covered = opened.dense.last_id
+        allowed = (
+            None
+            if scope.case_ids is None
+            else passages.ids_of_cases(connection, model_id, scope.case_ids.tolist())
+        )
+        ids, _ = opened.dense.search(query, CANDIDATES + _SPARE, allowed=allowed)
+        hits = sorted({int(one) for one in ids.ravel() if one >= 0})
+        owners = passages.owners(connection, hits)
+        exact = passages.vectors(connection, sorted(owners))
+        for passage_id, vector in exact.items():
+            _keep_best(best, owners[passage_id], float((query @ vector).max()))
+    for ids, matrix in passages.stream(connection, model_id, after=covered):
+        similarity = (query @ matrix.T).max(axis=0)
+        owners = passages.owners(connection, [int(one) for one in ids])
+        for passage_id, value in zip(ids.tolist(), similarity.tolist(), strict=True):
+            if passage_id in owners and scope.admits(owners[passage_id]):
+                _keep_best(best, owners[passage_id], value)
+    nearest = sorted(best, key=lambda case_id: (-best[case_id], case_id))[:CANDIDATES]
+    return {case_id: best[case_id] for case_id in nearest}
+
+
+def _keep_best(best: dict[int, float], case_id: int, similarity: float) -> None:
+    best[case_id] = max(similarity, best.get(case_id, similarity))
+
+
+def _case_similarities(
+    connection: sqlite3.Connection, model_id: int, query: Vectors, case_ids: Sequence[int]
+) -> dict[int, float]:
+    owners, matrix = passages.of_cases(connection, model_id, case_ids)
+    if not len(owners):
+        return dict.fromkeys(case_ids, 0.0)
+    best: dict[int, float] = {}
+    for owner, value in zip(owners.tolist(), (query @ matrix.T).max(axis=0).tolist(), strict=True):
+        _keep_best(best, owner, value)
+    return {case_id: best.get(case_id, 0.0) for case_id in case_ids}
+
+
+def _words(connection: sqlite3.Connection, opened: Indexes, text: str, scope: Scope) -> _Words:
+    """The best cases by BM25, from the index and from the newer documents beside it."""
+    index = opened.lexical
+    if index is None:
+        return _Words({}, 0.0, {}, {})
+    asked = tokens(text)
+    allowed = (
+        None
+        if scope.case_ids is None
+        else passages.documents_of_cases(connection, scope.case_ids.tolist())
+    )
+    newer = [
+        (case_id, tokens(f"{title}\n{body}"))
+        for _, case_id, title, body in passages.documents(connection, index.last_id)
+        if scope.admits(case_id)
+    ]
+    tail = [found for _, found in newer]
+    idf = index.idf(asked, tail)
+    scores = _scores(connection, index, asked, allowed)
+    for (case_id, _), value in zip(newer, index.score(asked, tail).tolist(), strict=True):
+        if value > 0.0:
+            scores[case_id] = value
+    best = sorted(scores, key=lambda case_id: (-scores[case_id], case_id))[:CANDIDATES]
+    named = [one for one in identifiers(text) if one in idf][:IDENTIFIERS]
+    postings = {
+        one: frozenset(_scores(connection, index, [one], allowed, limit=COMMON))
+        | {case_id for case_id, found in newer if one in found}
+        for one in named
+    }
+    return _Words(
+        scores={case_id: scores[case_id] for case_id in best},
+        ceiling=index.maximum(asked, tail),
+        idf=idf,
+        postings={one: cases for one, cases in postings.items() if len(cases) < COMMON},
+    )
+
+
+def _scores(
+    connection: sqlite3.Connection,
+    index: LexicalIndex,
+    asked: Sequence[str],
+    allowed: Ids | None,
+    limit: int = CANDIDATES + _SPARE,
+) -> dict[int, float]:
+    ids, values = index.search(asked, limit, allowed)
+    owners = passages.document_owners(connection, ids.tolist())
+    return {
+        owners[document_id]: value
+        for document_id, value in zip(ids.tolist(), values.tolist(), strict=True)
+        if document_id in owners
+    }

@@ -1,0 +1,351 @@
+"""A search: from a request to issues with their instances, resolutions and evidence.
+
+The order of things: narrow (filters), match (lexical and dense, fused), group by issue, expand
+each issue to all its instances, weigh the resolutions by evidence, cut, and log the lookup. What
+decides is in the core; here it is put together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+
+from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.core.learning.pooling import overall_rate
+from kbagent.core.learning.ranking import issue_shift
+from kbagent.core.retrieval.confidence import confidence
+from kbagent.core.retrieval.fusion import FusedTerms
+from kbagent.core.retrieval.grouping import IssueHit as Group
+from kbagent.core.retrieval.grouping import group_by_issue
+from kbagent.core.retrieval.versions import version_key
+from kbagent.errors import UnknownHandle
+from kbagent.model.case import Case
+from kbagent.model.lookup import (
+    InstanceHit,
+    IssueHit,
+    LookupResult,
+    Request,
+    ResolutionHit,
+    Terms,
+)
+from kbagent.model.policy import Policy, PolicyParameters
+from kbagent.store import cases, issues, policies
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.retrieve.lookup_log import log_lookup, new_handle, rng_of
+from kbagent.usecases.retrieve.matching import Matches, match
+from kbagent.usecases.retrieve.scope import scope_of
+from kbagent.usecases.retrieve.stopwatch import Stopwatch
+from kbagent.usecases.reuse.approaches import Approach, approaches
+from kbagent.usecases.reuse.boundaries import limits_of
+from kbagent.usecases.reuse.evidence import Experience, experience, refining
+
+INSTANCES_SHOWN = 3  # under an issue, unless every one is asked for
+RESOLUTIONS_SHOWN = 3
+_EVIDENCE_REACH = 40  # issues whose evidence is looked at before the cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What is looked at: the request under a policy, at a time."""
+
+    kb: KnowledgeBase
+    request: Request
+    policy: Policy
+    rng: np.random.Generator
+    facets: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parameters(self) -> PolicyParameters:
+        return self.policy.parameters
+
+    @property
+    def as_of(self) -> datetime | None:
+        return self.request.as_of
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The candidate issues with all their cases and what is known of their resolutions."""
+
+    groups: tuple[Group, ...]
+    members: dict[int, list[int]] = field(default_factory=dict)
+    known: Experience | None = None
+
+
+def search(
+    kb: KnowledgeBase,
+    encoder: Encoder,
+    request: Request,
+    *,
+    by: str | None = None,
+    log: bool = True,
+    kind: str = "search",
+) -> LookupResult:
+    """What is known of the problem in `request.query`; the lookup is logged unless told not to.
+
+    Raises:
+        BadFilter: a filter names a column that no case has.
+        UnknownHandle: the request names a policy that does not exist.
+    """
+    watch = Stopwatch()
+    with kb.database.read():
+        sight = _Sight(
+            kb, request, policy_of(kb, request), rng_of(request), facets=_told_facets(request)
+        )
+        scope = scope_of(kb.connection, request)
+        watch.lap("filter")
+        found = match(kb, encoder, request, scope, sight.parameters, watch)
+        gathered = _gather(sight, found)
+        watch.lap("evidence")
+        hits = _hits(sight, gathered, found)
+        watch.lap("rank")
+    shown = hits[request.offset : request.offset + request.limit]
+    result = LookupResult(
+        handle=new_handle(kb) if log else "",
+        request=request,
+        confident=bool(hits) and hits[0].confidence >= sight.parameters.confident_at,
+        hidden=max(0, len(hits) - len(shown)),
+        issues=_ranked(shown),
+        policy_version=sight.policy.version,
+        notes=(*_scope_notes(scope.emptied_by), *found.notes),
+    )
+    if log:
+        log_lookup(kb, result, found, by=by, kind=kind)
+    watch.lap("log")
+    return _timed(result, watch)
+
+
+def policy_of(kb: KnowledgeBase, request: Request) -> Policy:
+    """The policy a request is ranked by: the one it names, else the one in force at its time."""
+    if request.policy is None:
+        return policies.live(kb.connection, request.as_of)
+    policy = policies.by_version(kb.connection, request.policy)
+    if policy is None:
+        raise UnknownHandle(
+            handle=f"policy {request.policy}", hint="`kbagent policy list` names them."
+        )
+    return policy
+
+
+def _gather(sight: _Sight, found: Matches) -> _Gathered:
+    """The candidate issues, best first by evidence too, each with all its cases."""
+    connection = sight.kb.connection
+    candidates = [terms.case_id for terms in found.terms]
+    placed = issues.memberships(connection, candidates, as_of=sight.as_of)
+    issue_of = {c: placed[c].issue_id if c in placed else -c for c in candidates}
+    plain = group_by_issue(found.terms, issue_of)
+    reach = plain[: max(_EVIDENCE_REACH, sight.request.offset + 2 * sight.request.limit)]
+    gathered = _Gathered(groups=())
+    for group in reach:
+        own = [terms.case_id for terms in group.members]
+        gathered.members[group.issue_id] = (
+            issues.members(connection, group.issue_id, as_of=sight.as_of)
+            if group.issue_id > 0
+            else own
+        )
+    owner = {case: issue for issue, some in gathered.members.items() for case in some}
+    known = experience(connection, owner, as_of=sight.as_of)
+    shifts = {group.issue_id: _shift(sight, group, known) for group in reach}
+    gathered.known = known
+    gathered.groups = group_by_issue(
+        found.terms,
+        issue_of,
+        evidence=shifts,
+        evidence_bound=sight.parameters.evidence_bound,
+    )
+    return gathered
+
+
+def _shift(sight: _Sight, group: Group, known: Experience) -> float:
+    similarity = {terms.case_id: terms.similarity for terms in group.members}
+    ordered = approaches(group.issue_id, similarity, known, sight.parameters, facets=sight.facets)
+    return issue_shift(
+        [approach.ranked for approach in ordered],
+        overall_rate(known.pool),
+        sight.parameters.evidence_bound,
+    )
+
+
+def _hits(sight: _Sight, gathered: _Gathered, found: Matches) -> list[IssueHit]:
+    """The issues that are shown in full; those further down only as far as the cut needs them."""
+    request = sight.request
+    wanted = gathered.groups[: request.offset + request.limit]
+    known = gathered.known
+    assert known is not None  # noqa: S101 -- set by _gather
+    hits = []
+    for group in wanted:
+        member_ids = gathered.members.get(group.issue_id) or [
+            terms.case_id for terms in group.members
+        ]
+        hits.append(_hit(sight, group, member_ids, known, found))
+    rest = gathered.groups[len(wanted) :]
+    return hits + [_outline(sight, group) for group in rest]
+
+
+def _hit(
+    sight: _Sight,
+    group: Group,
+    member_ids: Sequence[int],
+    known: Experience,
+    found: Matches,
+) -> IssueHit:
+    connection = sight.kb.connection
+    stored = cases.by_ids(connection, member_ids)
+    similarity = found.similarities(sight.kb, sorted(stored))
+    placed = issues.memberships(connection, stored, as_of=sight.as_of)
+    instances = _instances(list(stored.values()), similarity, placed, request=sight.request)
+    titles = issues.titles(connection, [group.issue_id])
+    facets = cases.facets_of(connection, sorted(stored))
+    ordered = approaches(
+        group.issue_id,
+        similarity,
+        known,
+        sight.parameters,
+        facets=sight.facets,
+        rng=sight.rng,
+        limits=limits_of(connection, group.issue_id, as_of=sight.as_of),
+    )
+    opened = [case.opened_at for case in stored.values() if case.opened_at is not None]
+    outline = _outline(sight, group)
+    return IssueHit(
+        issue_id=group.issue_id,
+        title=titles.get(group.issue_id) or stored[group.members[0].case_id].title,
+        score=outline.score,
+        confidence=outline.confidence,
+        instance_count=len(stored),
+        first_seen=min(opened, default=None),
+        last_seen=max(opened, default=None),
+        versions=_versions(facets),
+        instances=tuple(instances),
+        resolutions=tuple(
+            _resolution(approach)
+            for approach in _shown_of(ordered, everything=sight.request.everything)
+        ),
+        terms=outline.terms,
+    )
+
+
+def _shown_of(ordered: Sequence[Approach], *, everything: bool) -> Sequence[Approach]:
+    """The best few; where something is known to have worked, mere suggestions are left out."""
+    if everything:
+        return ordered
+    known = [one for one in ordered if one.ranked.cell.evidence.tried > 0 or one.ranked.held]
+    if any(one.ranked.cell.evidence.worked > 0 for one in known):
+        return known[:RESOLUTIONS_SHOWN]
+    return ordered[:RESOLUTIONS_SHOWN]
+
+
+def _outline(sight: _Sight, group: Group) -> IssueHit:
+    """An issue as far as its score goes."""
+    terms = explained(group)
+    return IssueHit(
+        issue_id=group.issue_id,
+        title="",
+        score=group.score,
+        confidence=confidence(group.match, sight.parameters.platt),
+        instance_count=len(group.members),
+        first_seen=None,
+        last_seen=None,
+        versions=(),
+        instances=(),
+        resolutions=(),
+        terms=terms,
+    )
+
+
+def explained(group: Group) -> Terms:
+    """The terms from which an issue's score can be computed again, to the last digit."""
+    best: FusedTerms = group.members[0]
+    return Terms(
+        similarity=best.similarity,
+        lexical=best.lexical,
+        exact=best.exact,
+        dense_weight=best.dense_weight,
+        exact_weight=best.exact_weight,
+        evidence=group.evidence,
+    )
+
+
+def _instances(
+    members: Sequence[Case],
+    similarity: Mapping[int, float],
+    placed: Mapping[int, issues.Membership],
+    *,
+    request: Request,
+) -> list[InstanceHit]:
+    """Nearest first; with everything asked for, oldest first and without a cap."""
+    hits = [
+        InstanceHit(
+            case_id=case.id,
+            ref=case.ref,
+            title=case.title,
+            similarity=similarity.get(case.id, 0.0),
+            opened_at=case.opened_at,
+            status=case.status,
+            membership=placed[case.id].kind if case.id in placed else "similar",
+            membership_confidence=placed[case.id].confidence if case.id in placed else 0.0,
+        )
+        for case in members
+    ]
+    if request.everything:
+        return sorted(hits, key=lambda hit: (_time_key(hit.opened_at), hit.case_id))
+    return sorted(hits, key=lambda hit: (-hit.similarity, hit.case_id))[:INSTANCES_SHOWN]
+
+
+def _resolution(approach: Approach) -> ResolutionHit:
+    ranked = approach.ranked
+    return ResolutionHit(
+        resolution_id=ranked.resolution_id,
+        rank=0,
+        text=approach.text,
+        evidence=ranked.cell.evidence,
+        score=ranked.score,
+        propensity=ranked.propensity,
+        source_case=approach.source_case,
+        explored=ranked.explored,
+        pinned=ranked.held,
+    )
+
+
+def _ranked(hits: Sequence[IssueHit]) -> tuple[IssueHit, ...]:
+    """Ranks count over the whole lookup, so that `worked 4` needs no issue."""
+    rank = 0
+    numbered = []
+    for hit in hits:
+        resolutions = []
+        for one in hit.resolutions:
+            rank += 1
+            resolutions.append(replace(one, rank=rank))
+        numbered.append(replace(hit, resolutions=tuple(resolutions)))
+    return tuple(numbered)
+
+
+def _versions(facets: Mapping[int, Sequence[tuple[str, str]]]) -> tuple[str, ...]:
+    found = {
+        value
+        for pairs in facets.values()
+        for name, value in pairs
+        if name.casefold() in VERSION_NAMES and value
+    }
+    return tuple(sorted(found, key=lambda text: (version_key(text), text)))
+
+
+def _told_facets(request: Request) -> tuple[tuple[str, str], ...]:
+    """What the filters say of the case at hand: only equality names a value."""
+    return refining([(f.name, f.value) for f in request.filters if f.operator == "="])
+
+
+def _scope_notes(emptied_by: str | None) -> tuple[str, ...]:
+    if emptied_by is None:
+        return ()
+    return (f"no case is left after the condition {emptied_by}",)
+
+
+def _time_key(moment: datetime | None) -> tuple[bool, float]:
+    return (moment is None, moment.timestamp() if moment else 0.0)
+
+
+def _timed(result: LookupResult, watch: Stopwatch) -> LookupResult:
+    return replace(result, timings=tuple(watch.phases))

@@ -1,0 +1,1 @@
+"""Revise: what became of a resolution, said by people, appended to the ledger."""

@@ -1,0 +1,240 @@
+"""Recording what became of a resolution: one entry in the ledger, and what follows from it.
+
+Credit goes only to the resolution that was named as used. With a case of its own the knowledge
+base grows by one instance; without one the outcome sits on the instance the resolution was taken
+from. Taking back is another entry.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kbagent.errors import BadValue, UnknownHandle
+from kbagent.model.case import AttemptRecord, CaseRecord, LinkKind, Verdict
+from kbagent.model.feedback import Given, Remark
+from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
+from kbagent.store import cases, issues, ledger, resolutions
+from kbagent.store.issues import Membership
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.revise.targets import Target, target_of
+
+LOCAL_SOURCE = "local"  # the source of cases that were never exported from a ticket system
+_TITLE_LIMIT = 120  # characters of a query that become the title of a new case
+
+
+def give(
+    kb: KnowledgeBase,
+    verdict: Verdict,
+    words: Sequence[str],
+    remark: Remark,
+    *,
+    case_ref: str | None = None,
+) -> Given:
+    """Record the verdict on the resolution that `words` name (see `target_of`).
+
+    Raises:
+        UnknownHandle: no such lookup, resolution or case.
+        BadValue: satisfaction or minutes are out of range.
+    """
+    _check(remark)
+    target = target_of(kb, words)
+    with kb.database.write():
+        case_id, is_new = (
+            (target.case_id, False)
+            if case_ref is None
+            else _case_for(kb, case_ref, target, verdict, remark)
+        )
+        if case_ref is not None:
+            _note_attempt(kb, case_id, target, verdict, remark)
+        outcome_id = _append(kb, case_id, target, verdict, remark)
+        ledger.record_event(
+            kb.connection,
+            target.lookup.id if target.lookup else None,
+            "outcome",
+            kb.clock(),
+            remark.by,
+            {"outcome": outcome_id, "verdict": str(verdict), "resolution": target.resolution_id},
+        )
+    return _given(kb, outcome_id, is_new=is_new, target=target)
+
+
+def undo(kb: KnowledgeBase, outcome_id: int, *, by: str | None = None) -> Outcome:
+    """Take an outcome back by another entry; the entry taken back.
+
+    Raises:
+        UnknownHandle: there is no such outcome, it is an undo, or it is already undone.
+    """
+    with kb.database.write():
+        entry = ledger.get(kb.connection, outcome_id)
+        if entry is None or entry.verdict is Verdict.UNKNOWN:
+            raise UnknownHandle(handle=str(outcome_id), hint="`kbagent feedback list` names them.")
+        if ledger.is_undone(kb.connection, outcome_id):
+            raise UnknownHandle(
+                handle=str(outcome_id), hint="It is taken back or replaced already."
+            )
+        now = kb.clock()
+        ledger.append(
+            kb.connection,
+            replace(
+                entry,
+                uid=uuid.uuid4().hex,
+                recorded_at=now,
+                happened_at=now,
+                verdict=Verdict.UNKNOWN,
+                source=OutcomeSource.EXPLICIT,
+                by=by,
+                reason="undo",
+                undoes=entry.id,
+            ),
+        )
+        ledger.record_event(
+            kb.connection, entry.lookup_id, "undo", now, by, {"outcome": outcome_id}
+        )
+    return entry
+
+
+def _check(remark: Remark) -> None:
+    if remark.csat is not None and not 0.0 <= remark.csat <= 1.0:
+        raise BadValue(name="--csat", value=f"{remark.csat:g}", reason="give 0 to 1, or 1/5 to 5/5")
+    if remark.minutes is not None and not 0.0 <= remark.minutes < float("inf"):
+        raise BadValue(name="--minutes", value=f"{remark.minutes:g}", reason="give 0 or more")
+
+
+def _case_for(
+    kb: KnowledgeBase, case_ref: str, target: Target, verdict: Verdict, remark: Remark
+) -> tuple[int, bool]:
+    """The engineer's own case: found, or retained with the query as its problem."""
+    known = cases.by_ref(kb.connection, case_ref)
+    is_new = known is None
+    if known is not None:
+        case_id = known.id
+    else:
+        if target.lookup is None:
+            raise UnknownHandle(
+                handle=case_ref,
+                hint="It is not in the knowledge base, and without a lookup there is no text to"
+                " retain for it: `kbagent search TEXT` first, or `kbagent add`.",
+            )
+        case_id = _retain_query(kb, case_ref, target.lookup.query, remark)
+    _join(kb, case_id, target, verdict, remark)
+    return case_id, is_new
+
+
+def _retain_query(kb: KnowledgeBase, case_ref: str, query: str, remark: Remark) -> int:
+    from kbagent.usecases.retain.addition import store_record
+
+    source, separator, external_id = case_ref.partition(":")
+    if not separator:
+        source, external_id = LOCAL_SOURCE, case_ref
+    first, _, rest = query.strip().partition("\n")
+    if len(first) > _TITLE_LIMIT:
+        first, rest = first[:_TITLE_LIMIT].rsplit(" ", 1)[0] + " …", query
+    record = CaseRecord(
+        source=source,
+        external_id=external_id,
+        title=first,
+        body=rest.strip(),
+        opened_at=remark.at or kb.clock(),
+        csat=remark.csat,
+        minutes=remark.minutes,
+        escalated=remark.escalated,
+    )
+    return store_record(kb, record)
+
+
+def _join(
+    kb: KnowledgeBase, case_id: int, target: Target, verdict: Verdict, remark: Remark
+) -> None:
+    """A case on which an issue's resolution worked is an instance of that issue."""
+    if case_id == target.case_id:
+        return
+    own = issues.membership_of(kb.connection, case_id)
+    theirs = issues.membership_of(kb.connection, target.case_id)
+    if theirs is None or (own is not None and own.kind in {"human", "linked"}):
+        return
+    now = kb.clock()
+    if verdict is Verdict.FAILED:
+        confidence = target.showing.confidence if target.showing else 0.5
+        place = Membership(case_id, theirs.issue_id, "assigned", confidence, "outcome")
+        why = "a resolution of this issue was tried on it"
+    else:
+        issues.add_link(
+            kb.connection,
+            case_id,
+            target.case_id,
+            LinkKind.SAME_ISSUE,
+            "outcome",
+            now,
+            remark.by,
+        )
+        place = Membership(case_id, theirs.issue_id, "linked", 1.0, "outcome")
+        why = "a resolution of this issue worked on it"
+    issues.place(kb.connection, place, now, why=why, by=remark.by)
+
+
+def _note_attempt(
+    kb: KnowledgeBase, case_id: int, target: Target, verdict: Verdict, remark: Remark
+) -> None:
+    """The attempt itself belongs to the case's record, beside the outcome in the ledger."""
+    attempts = resolutions.attempts_of(kb.connection, [case_id])
+    for attempt in attempts:
+        if attempt.resolution_id == target.resolution_id:
+            resolutions.set_verdict(kb.connection, attempt.id, verdict)
+            return
+    record = AttemptRecord(target.text, verdict, remark.at or kb.clock(), remark.by)
+    resolutions.insert_attempt(
+        kb.connection, case_id, target.resolution_id, len(attempts), record, kb.clock()
+    )
+
+
+def _append(
+    kb: KnowledgeBase, case_id: int, target: Target, verdict: Verdict, remark: Remark
+) -> int:
+    now = kb.clock()
+    entry = Outcome(
+        id=0,
+        uid=uuid.uuid4().hex,
+        recorded_at=now,
+        happened_at=remark.at or now,
+        case_id=case_id,
+        resolution_id=target.resolution_id,
+        verdict=verdict,
+        source=OutcomeSource.EXPLICIT,
+        lookup_id=target.lookup.id if target.lookup else None,
+        by=remark.by,
+        note=remark.note,
+        csat=remark.csat,
+        minutes=remark.minutes,
+        escalated=remark.escalated,
+    )
+    outcome_id = ledger.append(kb.connection, entry)
+    assert outcome_id is not None  # noqa: S101 -- the uid is new
+    return outcome_id
+
+
+def _given(kb: KnowledgeBase, outcome_id: int, *, is_new: bool, target: Target) -> Given:
+    entry = ledger.get(kb.connection, outcome_id)
+    assert entry is not None  # noqa: S101 -- appended just now
+    tried, worked = standing_of(kb, entry.case_id, target.resolution_id)
+    return Given(
+        outcome_id=outcome_id,
+        verdict=entry.verdict,
+        resolution_id=target.resolution_id,
+        text=target.text,
+        case_ref=cases.by_ids(kb.connection, [entry.case_id])[entry.case_id].ref,
+        new_case=is_new,
+        lookup=target.lookup.handle if target.lookup else None,
+        tried=tried,
+        worked=worked,
+    )
+
+
+def standing_of(kb: KnowledgeBase, case_id: int, resolution_id: int) -> tuple[float, float]:
+    """(tried, worked) of an approach within the issue of a case, by plain count."""
+    membership = issues.membership_of(kb.connection, case_id)
+    members = issues.members(kb.connection, membership.issue_id) if membership else [case_id]
+    entries = ledger.standing(kb.connection, members)
+    known = resolutions.by_ids(kb.connection, {entry.resolution_id for entry in entries})
+    wanted = resolutions.by_ids(kb.connection, [resolution_id])[resolution_id].canonical_id
+    mine = [e for e in entries if known[e.resolution_id].canonical_id == wanted]
+    return float(len(mine)), sum(REWARD[entry.verdict] for entry in mine)
