@@ -250,7 +250,6 @@ def _freshdesk_ticket(words: WrittenCase) -> Json:
             "closed_at": stamp(words.closed),
             "reopened_at": stamp(words.thread[-1].at) if case.state == "reopened" else None,
         },
-        "satisfaction_rating": None if case.satisfied is None else 103 if case.satisfied else -103,
         "conversations": [
             {
                 "id": number * 50 + at,
@@ -267,3 +266,27 @@ def _freshdesk_ticket(words: WrittenCase) -> Json:
             for at, m in enumerate(words.thread)
         ],
     }  # fmt: skip
+
+
+def freshdesk_ratings(cases: list[WrittenCase]) -> list[Json]:
+    """The answers to the survey: 103 extremely happy to -103 extremely unhappy."""
+    return [
+        {
+            "id": 7000 + int(words.facts.external_id),
+            "survey_id": 43,
+            "user_id": identity(words.person + words.customer),
+            "agent_id": identity(words.facts.agent),
+            "group_id": 43000,
+            "ticket_id": int(words.facts.external_id),
+            "feedback": words.rating_comment or None,
+            "ratings": {"default_question": _happiness(words.facts)},
+            "created_at": stamp(words.closed or words.thread[-1].at),
+        }
+        for words in cases
+        if words.facts.satisfied is not None
+    ]
+
+
+def _happiness(case: PlannedCase) -> int:
+    step = 103 - case.number % 2
+    return step if case.satisfied else -step

@@ -41,6 +41,7 @@ def _servicenow(cases: list[WrittenCase], *, table_api: bool) -> list[WrittenCas
 
 _EXPORTS: dict[str, Callable[[list[WrittenCase]], bytes]] = {
     "freshdesk_tickets.json": lambda c: _json(desks.freshdesk_tickets(_of(c, "freshdesk"))),
+    "freshdesk_ratings.json": lambda c: _json(desks.freshdesk_ratings(_of(c, "freshdesk"))),
     "zendesk_tickets.json": lambda c: _json(desks.zendesk_tickets(_of(c, "zendesk"))),
     "zendesk_comments.jsonl": lambda c: _json_lines(desks.zendesk_comments(_of(c, "zendesk"))),
     "zendesk_ratings.json": lambda c: _json(desks.zendesk_ratings(_of(c, "zendesk"))),
@@ -85,12 +86,38 @@ def _truth(case: PlannedCase) -> dict[str, object]:
     }
 
 
+def _outcomes(cases: list[WrittenCase]) -> list[dict[str, object]]:
+    """What the closing script heard weeks later: most fixes held, some did not, one row is lost."""
+    settled = [w for w in cases if w.facts.system == "tackle" and w.facts.helped]
+    listed = [w for w in cases if w.facts.system == "servicenow" and w.facts.state == "solved"]
+    rows = [_outcome(at, words) for at, words in enumerate([*settled[-28:], *listed[-8:]])]
+    return [*rows, {**rows[0], "id": "CL-0999", "case": "tackle:TK-99", "note": "case unknown"}]
+
+
+def _outcome(at: int, words: WrittenCase) -> dict[str, object]:
+    case = words.facts
+    held = at % 9 != 4
+    return {
+        "id": f"CL-{at + 1:04d}",
+        "case": case.ref,
+        "resolution": words.notes[-1],
+        "outcome": "worked" if held else "partly" if at % 2 else "failed",
+        "minutes": case.minutes + 5 * (at % 4),
+        "csat": ("", 1.0 if held else 0.25, 0.75 if held else 0.0)[at % 3],
+        "by": case.agent,
+        "at": f"2026-10-{17 + at // 3:02d}T{7 + at % 9:02d}:30:00Z",
+        "note": "asked again after some weeks" if held else "came back within a week",
+        "escalated": "no" if held else "yes",
+    }
+
+
 def files() -> dict[str, bytes]:
     """Every generated file by its path below `sample_data`."""
     cases = planned()
     words = written(cases)
     made = {f"exports/{name}": make(words) for name, make in _EXPORTS.items()}
     made["truth.csv"] = _table([_truth(case) for case in cases])
+    made["outcomes.csv"] = _table(_outcomes(words))
     made["stories.json"] = _json(told(cases))
     return made
 

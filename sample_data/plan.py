@@ -24,6 +24,7 @@ from sample_data.sketches import (
     sketches,
 )
 
+GITHUB_REPOSITORY = "kelpfield/binwright-link"
 EVENING = (18, 23)  # hours of the late shift, company time
 ESCALATED_BY_DAY, ESCALATED_IN_EVENING = 0.08, 0.30
 PLANS = ("Starter", "Crew", "Depot", "Enterprise")
@@ -60,8 +61,8 @@ class PlannedCase:
     @property
     def ref(self) -> str:
         """The case's name as kbagent will write it."""
-        source = "servicenow" if self.system.startswith("servicenow") else self.system
-        return f"{source}:{self.external_id}"
+        place = f"{GITHUB_REPOSITORY}#" if self.system == "github" else ""
+        return f"{self.system}:{place}{self.external_id}"
 
     @property
     def evening(self) -> bool:

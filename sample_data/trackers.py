@@ -20,7 +20,7 @@ from sample_data.wording import WrittenCase
 _COMMENTS = 6
 _JIRA_COLUMNS = [
     "Summary", "Issue key", "Issue id", "Issue Type", "Status", "Project key", "Project name",
-    "Priority", "Resolution", "Assignee", "Assignee Id", "Reporter", "Creator", "Created", "Updated",
+    "Priority", "Resolution", "Assignee", "Assignee Id", "Reporter", "Reporter Id", "Creator", "Created", "Updated",
     "Resolved", "Affects versions", "Affects versions", "Components", "Labels", "Labels", "Labels",
     "Description", "Environment", "Inward issue link (Duplicate)", "Outward issue link (Duplicate)",
     "Custom field (Industry)", "Custom field (Plan)", "Custom field (Operating system)",
@@ -50,7 +50,7 @@ def _jira_row(words: WrittenCase, inward: dict[str, str]) -> list[str]:
     ]
     comments = [
         f"{_jira_date(m.at)};{'712020:' if m.is_agent else 'qm:'}{identity(m.author):x};{m.text}"
-        for m in words.thread[:_COMMENTS]
+        for m in [each for each in words.thread if each.public][:_COMMENTS]
     ]
     versions = [
         values["product_version"],
@@ -59,7 +59,7 @@ def _jira_row(words: WrittenCase, inward: dict[str, str]) -> list[str]:
     return [
         words.title, case.external_id, str(10_000 + int(case.external_id[4:])), "Bug", status, "BWS",
         "Binwright Support L2", priority(case, ("Low", "Medium", "High", "Highest")), resolution,
-        case.agent, f"712020:{identity(case.agent):x}", words.person, words.person,
+        case.agent, f"712020:{identity(case.agent):x}", words.person, f"qm:{identity(words.person):x}", words.person,
         _jira_date(case.opened), _jira_date(words.closed or case.opened), _jira_date(words.closed),
         *versions, values["component"], *([*labels, "", "", ""])[:3], words.body,
         values["operating_system"], inward.get(case.external_id, ""), case.duplicate_of,
@@ -76,7 +76,7 @@ def jira_csv(cases: list[WrittenCase]) -> str:
     keyless = list(rows[5])
     keyless[0], keyless[1] = "Row that lost its key", ""
     undated = list(rows[6])
-    undated[0:2], undated[13] = (
+    undated[0:2], undated[_JIRA_COLUMNS.index("Created")] = (
         ["created on a day that never was", "BWS-9001"],
         "31/Feb/26 10:00 AM",
     )
@@ -110,7 +110,7 @@ def _servicenow(words: WrittenCase) -> dict[str, str]:
         "unanswered": "Not Solved (Not Reproducible)",
         "reopened": "Solved (Permanently)",
     }.get(case.state, "")
-    if case.state == "solved" and crc32(case.ref.encode()) % 3 == 0:
+    if case.state == "solved" and crc32(case.ref.encode()) % 9 == 0:
         code = "Solved (Work Around)"
     earlier = "\n".join(f"Tried: {note}" for note in words.notes[:-1])
     moved = words.closed or (words.thread[-1].at if words.thread else case.opened)
@@ -131,6 +131,7 @@ def _servicenow(words: WrittenCase) -> dict[str, str]:
         "escalation": "High" if case.escalated else "Normal",
         "reopen_count": str(int(case.state == "reopened")),
         "resolved_at": _plain(words.closed),
+        "resolved_by": case.agent if words.closed else "",
         "closed_at": _plain(words.closed + timedelta(days=3)) if words.closed else "",
         "sys_updated_on": _plain(moved),
         "close_code": code,
@@ -167,6 +168,7 @@ def servicenow_csv(cases: list[WrittenCase]) -> str:
 _REFERENCES = {
     "caller_id": "sys_user",
     "assigned_to": "sys_user",
+    "resolved_by": "sys_user",
     "assignment_group": "sys_user_group",
     "company": "core_company",
     "parent_incident": "incident",

@@ -72,9 +72,11 @@ class _Deck:
         self._phrases, self._rng, self._in_order = phrases, rng, in_order
         self._deck: list[Phrase] = []
 
-    def deal(self, languages: set[str]) -> Phrase:
+    def deal(self, languages: set[str], near: str = "") -> Phrase:
+        """The next phrase in one of these languages, rather one that shares words with `near`."""
         for _ in range(2):
-            fitting = next((p for p in self._deck if p.language in languages), None)
+            able = [p for p in self._deck if p.language in languages]
+            fitting = max(able, key=lambda p: _shared(p.text, near), default=None)
             if fitting is not None:
                 self._deck.remove(fitting)
                 return fitting
@@ -82,6 +84,12 @@ class _Deck:
             if self._in_order:
                 self._deck = list(self._phrases)
         return self._phrases[0]
+
+
+def _shared(title: str, text: str) -> int:
+    """How many longer words of the title stand in the text, by their first five letters."""
+    stems = {word[:5] for word in re.findall(r"[^\W_]{4,}|BW-\d+", text.lower())}
+    return sum(word[:5] in stems for word in re.findall(r"[^\W_]{4,}|BW-\d+", title.lower()))
 
 
 def _fill(text: str, case: PlannedCase, rng: random.Random) -> str:
@@ -162,7 +170,7 @@ class Writer:
             entry = catalogue.company()[kind][int(number or case.number)]
             return entry["title"], entry["body"], "en"
         body = self._bodies[case.issue].deal(spoken)
-        title = self._titles[case.issue].deal({body.language})
+        title = self._titles[case.issue].deal({body.language}, near=body.text)
         return title.text, body.text, body.language
 
     def _dressed(
@@ -199,8 +207,7 @@ class Writer:
             return body
         if case.system == "github":
             return f"{body}\n\n{_fill(rng.choice(_GITHUB_LINES), case, rng)}"
-        more = _fill(rng.choice(voice["more"]), case, rng) if rng.random() < 0.55 else ""
-        env = _fill(rng.choice(voice["env"]), case, rng) if rng.random() < 0.5 or not more else ""
+        more, env = _context(case, voice, rng)
         told = _joined(
             body, more, env, by="\n\n" if "\n" in body or log or rng.random() < 0.35 else " "
         )
@@ -217,6 +224,19 @@ class Writer:
             rng.choice(voice["disclaimers"]) if voice["disclaimers"] and rng.random() < 0.08 else ""
         )
         return _joined(opener, told, f"{closer}\n{signed}", legal, by="\n\n")
+
+
+def _about_money(case: PlannedCase) -> bool:
+    return catalogue.issues()[case.issue].component == "Accounts"
+
+
+def _context(case: PlannedCase, voice: Table, rng: random.Random) -> tuple[str, str]:
+    """A sentence about the circumstances and one about the installation; either may be empty."""
+    if _about_money(case):
+        return (rng.choice(voice["office"]) if "office" in voice and rng.random() < 0.6 else "", "")
+    more = rng.choice(voice["more"]) if rng.random() < 0.55 else ""
+    env = rng.choice(voice["env"]) if rng.random() < 0.5 or not more else ""
+    return more, _fill(env, case, rng)
 
 
 def _deck(issue: Issue, part: str) -> _Deck:
@@ -253,17 +273,26 @@ def _thread(
         now += step
         messages.append(Message(case.agent if agent else person, agent, now, text, tries, public))
 
-    if case.issue and rng.random() < 0.18 and case.state != "duplicate":
+    money = bool(case.issue) and _about_money(case)
+    if (
+        case.issue
+        and not money
+        and rng.random() < 0.18
+        and case.state not in {"duplicate", "unanswered"}
+    ):
         question, answer = rng.choice(voice["asks"])
         say(_reply(voice, question, case, person, rng), agent=True)
         say(_fill(answer, case, rng), agent=False)
     for note, tried in zip(notes, case.tried, strict=True):
         say(_reply(voice, note, case, person, rng), agent=True, tries=tried.fix)
         if tried.worked and rng.random() < 0.45:
-            say(rng.choice(voice["happy"]), agent=False)
+            say(rng.choice(voice["settled" if money else "happy"]), agent=False)
         elif not tried.worked:
             again = case.state == "reopened" and tried is case.tried[-1]
-            say(rng.choice(voice["reopened" if again else "still"]), agent=False)
+            say(
+                rng.choice(voice["reopened" if again else "unsettled" if money else "still"]),
+                agent=False,
+            )
     if case.escalated and case.system != "github" and rng.random() < 0.6:
         say("Escalated to the duty manager.", agent=True, public=False)
     return tuple(messages)
@@ -274,7 +303,9 @@ def _reply(voice: Table, note: str, case: PlannedCase, person: str, rng: random.
         return note
     greeting = rng.choice(voice["greetings"]).replace("{name}", person.split(maxsplit=1)[0])
     bridge = rng.choice(voice["bridges"])
-    farewell = rng.choice(voice["farewells"]).replace("{agent}", case.agent.split()[0])
+    farewell = rng.choice(
+        voice["farewells"][:4] if _about_money(case) else voice["farewells"]
+    ).replace("{agent}", case.agent.split()[0])
     return _joined(greeting, _joined(bridge, note), farewell, by="\n\n")
 
 

@@ -109,7 +109,9 @@ def test_every_case_of_the_truth_lies_in_its_export():
         "freshdesk": freshdesk,
         "jira": [row[1] for row in jira],
         "servicenow": listed + table,
-        "github": [row["number"] for row in _json("github_issues.json")],
+        "github": [
+            f"kelpfield/binwright-link#{row['number']}" for row in _json("github_issues.json")
+        ],
         "tackle": [row["ref"] for row in _objects("tackle.jsonl")],
     }
     exported = {f"{source}:{each}" for source, ids in found.items() for each in ids}
@@ -271,7 +273,8 @@ def test_sixteen_duplicates_point_to_an_earlier_case_of_the_same_issue():
     links = {ref: row["duplicate_of"] for ref, row in rows.items() if row["duplicate_of"]}
     assert len(links) == 16
     for ref, other in links.items():
-        first = rows[f"{ref.split(':')[0]}:{other}"]
+        place = ref[: ref.index("#") + 1] if "#" in ref else f"{ref.split(':')[0]}:"
+        first = rows[place + other]
         assert first["issue"] == rows[ref]["issue"]
         assert first["opened_at"] < rows[ref]["opened_at"]
 

@@ -202,6 +202,7 @@ def loaded(text: str, place: str, *, name: str) -> Mapping:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         read.wrong(f"it is not TOML ({error})")
+    data = _extended(read, data)
     read.known(data, _TOP, "a mapping")
     case = read.table(data, "case")
     read.known(case, set(FIELDS), "[case]")
@@ -233,6 +234,23 @@ def loaded(text: str, place: str, *, name: str) -> Mapping:
         joins=tuple(_join(read, each) for each in read.tables(data, "join")),
         recognition=_recognition(read, read.table(data, "recognise")),
     )
+
+
+def _extended(read: _Reader, data: dict[str, Any]) -> dict[str, Any]:
+    """`data` over the preset it `extends`, if any: tables are merged, all else is replaced."""
+    name = read.text_of(data, "extends")
+    if name is None:
+        return data
+    if name not in presets():
+        read.wrong(f"there is no preset '{name}' to extend; there is {', '.join(presets())}")
+    base = tomllib.loads(presets()[name].text)
+    own = {key: value for key, value in data.items() if key != "extends"}
+    merged = {
+        key: {**base[key], **value}
+        for key, value in own.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **own, **merged}
 
 
 def _path(text: str | None) -> tuple[str, ...] | None:
