@@ -23,5 +23,5 @@ def test_lists_replace_those_of_the_preset():
 
 
 def test_an_unknown_preset_is_named_with_those_that_exist():
-    with pytest.raises(BadMapping, match="no preset 'nothing'.*zendesk"):
+    with pytest.raises(BadMapping, match=r"no preset 'nothing'.*zendesk"):
         _mapping('extends = "nothing"\n[case]\ntitle = "t"\n')
