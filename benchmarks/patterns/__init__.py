@@ -1,0 +1,1 @@
+"""Patterns, rises and routing, measured: see `python -m benchmarks.patterns --help`."""
