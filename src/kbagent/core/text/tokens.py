@@ -1,9 +1,9 @@
 """Tokens and identifiers of a text, for lexical search and for near-duplicate tests.
 
-A token is a lower-cased run of letters and digits, accents folded, a plural or genitive ending
-of English taken off. An identifier (error code, ticket number, path, version, qualified name)
-is kept whole *and* in its parts, so that `0x80070035` is found exactly and `prefs.js` is found
-within `C:\\Users\\x\\prefs.js`.
+A token is a lower-cased run of letters and digits, accents folded, a plural ending of English
+taken off. An identifier (error code, ticket number, path, version, qualified name) is kept whole
+*and* in its parts, so that `0x80070035` is found exactly and `prefs.js` is found within
+`C:\\Users\\x\\prefs.js`.
 
 Does not: remove stop words (BM25 weighs them down), split compound words, segment scripts
 without spaces (those yield one token per character, which BM25 handles well enough), or treat
@@ -14,25 +14,37 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+TOKENISER = "words-1"
+"""Changes whenever `tokens` does, so that an index made with another version is made anew."""
+
 MAX_TOKEN = 64
 """Characters kept of one token; longer ones are cut, so 1 MB of one word is one short token."""
 
 _IDENTIFIER = re.compile(
     r"""
-    [a-z]:\\[^\s"'<>|*?,;]{1,256}                  # C:\Users\x\prefs.js
-  | (?<![\w/.:])~?/[\w.@+~-]{1,128}(?:/[\w.@+~-]{1,128}){1,32}/?   # /etc/postfix/main.cf
-  | \b0x[0-9a-f]{1,32}\b                           # 0x80070035
-  | \b[a-z_$][\w$]{0,63}(?:(?:\.|::)[a-z_$][\w$]{0,63}){1,16}\b    # java.lang.NullPointerException
-  | \b[a-z][a-z0-9]{0,15}-\d{1,12}\b               # ORA-01555, TB-1234
-  | \bv?\d{1,6}(?:\.\d{1,6}){1,5}[a-z]?\d{0,3}\b   # 115.3.1
-  | \b[a-z0-9]{1,63}(?:_[a-z0-9]{1,63}){1,16}\b    # NS_ERROR_NET_INTERRUPT, user_pref
-  | \b(?=[a-z0-9]{0,15}\d)(?=[0-9]{0,15}[a-z])[a-z0-9]{3,16}\b     # e1001, kb5034441
+    (?P<path> \b[a-z]:\\[^\s"'<>|*?,;]{1,256}                             # C:\Users\x\prefs.js
+      | (?<![\w/.:])~?/[\w.@+~-]{1,128}(?:/[\w.@+~-]{1,128}){1,32}/? )
+  | (?P<code> \b0x[0-9a-f]{1,32}\b                                      # 0x80070035
+      | \b[a-z][a-z0-9]{0,15}-\d{1,12}\b                                # ORA-01555, TB-1234
+      | \bv?\d{1,6}(?:\.\d{1,6}){1,5}[a-z]?\d{0,3}\b                    # 115.3.1
+      | \b[a-z0-9]{1,63}(?:_[a-z0-9]{1,63}){1,16}\b )                   # NS_ERROR_NET_INTERRUPT
+  | (?P<name> \b[a-z_$][\w$]{0,63}(?:(?:\.|::)[a-z_$][\w$]{0,63}){1,16}\b )  # java.lang.Object
+  | (?P<mixed> \b(?=[a-z0-9]{0,15}\d)(?=[0-9]{0,15}[a-z])[a-z0-9]{3,16}\b )  # e1001, kb5034441
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_LONGEST_RUN = re.compile(r"\S{257,}")
+_LONG_RUN = re.compile(r"\S{257,}")
+_QUANTITY = re.compile(r"\d+[a-z]{1,4}", re.IGNORECASE)  # 100mb, 2nd, 10am
+_HUMP = re.compile(r"[a-z][A-Z]|[\d_$]|::|\..*\.")  # what no two words around a full stop have
+# Ends of file and host names: only before these does a full stop join two plain words.
+_ENDING = re.compile(
+    r"""app|bak|bat|cfg?|com|conf|css|csv|dat|db|deb?|dll|dmg|docx?|edu|eml|eu|exe|fr|gov|gz|html?
+    |ini|io|jar|java|jpe?g|js|json|key|lnk|lock|log|mbox|msf|msi|net|org|ost|pdf|pem|crt|php
+    |pkg|plist|png|ps1|pst|py|reg|rpm|sh|so|sqlite|sys|tar|tmp|toml|txt|uk|xlsx?|xml|ya?ml|zip""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def tokens(text: str) -> list[str]:
@@ -51,57 +63,78 @@ def tokens(text: str) -> list[str]:
     folded = _fold(text)
     found: list[str] = []
     end = 0
-    for match in _IDENTIFIER.finditer(folded):
+    for match in _found(folded):
         found.extend(_words(folded[end : match.start()]))
-        found.extend(_whole_and_parts(match.group()))
+        found.extend(_parts_and_whole(match.group()))
         end = match.end()
     found.extend(_words(folded[end:]))
     return found
 
 
 def identifiers(text: str) -> list[str]:
-    r"""Return the identifiers in `text` in order, lower-cased, each once.
+    r"""Return the identifiers in `text` in order, lower-cased, each once; all are tokens of it.
 
     >>> identifiers("NS_ERROR_NET_INTERRUPT in 115.3.1 (TB-1234), then 115.3.1 again")
     ['ns_error_net_interrupt', '115.3.1', 'tb-1234']
-    >>> identifiers("plain words only")
+    >>> identifiers("plain words only.Even without a space, e.g. here, for the 2nd time")
     []
     """
-    whole = (match.group().rstrip(".")[:MAX_TOKEN] for match in _IDENTIFIER.finditer(_fold(text)))
-    return list(dict.fromkeys(whole))
+    return list(dict.fromkeys(_whole(match.group()) for match in _found(_fold(text))))
 
 
 def _fold(text: str) -> str:
-    """Lower-cased, compatibility forms unified, accents taken off, hopeless runs cut short."""
-    decomposed = unicodedata.normalize("NFKD", text).lower()
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return _LONGEST_RUN.sub(lambda run: run.group()[:256], plain)
+    """Compatibility forms unified, accents taken off, hopeless runs cut short; case is kept."""
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return _LONG_RUN.sub(lambda run: run.group()[:256], text)
 
 
-def _whole_and_parts(identifier: str) -> Iterator[str]:
-    identifier = identifier.rstrip(".")[:MAX_TOKEN]
+def _found(folded: str) -> Iterator[re.Match[str]]:
+    for match in _IDENTIFIER.finditer(folded):
+        if match.lastgroup == "name" and not _is_name(match.group()):
+            continue
+        if match.lastgroup == "mixed" and _QUANTITY.fullmatch(match.group()):
+            continue
+        yield match
+
+
+def _is_name(text: str) -> bool:
+    """Whether words joined by full stops are a name, not the seam of two sentences."""
+    if _HUMP.search(text):
+        return len(text) > 4 or "::" in text
+    return _ENDING.fullmatch(text.rsplit(".", 1)[-1]) is not None
+
+
+def _whole(identifier: str) -> str:
+    return identifier.lower().rstrip(".")[:MAX_TOKEN]
+
+
+def _parts_and_whole(identifier: str) -> Iterator[str]:
+    whole = _whole(identifier)
     parts = list(_words(identifier))
     yield from parts
-    if parts != [identifier]:
-        yield identifier
+    if parts != [whole]:
+        yield whole
 
 
 def _words(text: str) -> Iterator[str]:
-    for match in _WORD.finditer(text):
-        word = match.group()
-        if _UNSPACED.search(word):
+    for word in _WORD.findall(text.lower()):
+        if word.isascii():
+            yield _stem(word[:MAX_TOKEN])
+        elif _UNSPACED.search(word):
             yield from word[:256]
         else:
-            yield _stem(word[:MAX_TOKEN])
+            yield word[:MAX_TOKEN]
 
 
 def _stem(word: str) -> str:
-    """`word` without an English plural ending (Harman 1991, the S-stemmer)."""
-    if len(word) < 4 or not word.isalpha() or not word.endswith("s"):
+    """`word` without an English plural ending (after Harman 1991, the S-stemmer)."""
+    if len(word) < 4 or not word.endswith("s") or not word.isalpha():
         return word
     if word.endswith("ies") and not word.endswith(("eies", "aies")):
         return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
+    if word.endswith(("sses", "shes", "ches", "xes")):
         return word[:-2]
     if word.endswith(("us", "ss")):
         return word
