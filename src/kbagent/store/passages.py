@@ -6,6 +6,7 @@ right for what it covers. Vectors are kept as float16, unit length: half the spa
 similarity changed by less than 1e-3.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +19,11 @@ _BLOCK = 20_000  # rows read at a time when all vectors are streamed
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
+
+
+def text_hash(text: str) -> bytes:
+    """The key under which a text's vector is found again."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def to_blob(vector: Vectors) -> bytes:

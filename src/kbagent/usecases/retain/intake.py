@@ -99,7 +99,9 @@ class Intake:
         if stored is not None and stored.record_hash == record_hash:
             return Prepared(redacted, record_hash, (), ())
         texts = tuple(split_passages(redacted.title, redacted.body, self._encoder))
-        return Prepared(redacted, record_hash, texts, tuple(_hash_text(text) for text in texts))
+        return Prepared(
+            redacted, record_hash, texts, tuple(passages.text_hash(text) for text in texts)
+        )
 
     def _redact(self, record: CaseRecord) -> CaseRecord:
         if self._redactor is None:
@@ -184,7 +186,7 @@ class Intake:
         texts, hashes = item.texts, item.hashes
         if not texts:  # the record changed under us since it was prepared
             texts = tuple(split_passages(item.record.title, item.record.body, self._encoder))
-            hashes = tuple(_hash_text(text) for text in texts)
+            hashes = tuple(passages.text_hash(text) for text in texts)
         missing = [index for index, key in enumerate(hashes) if key not in self._recent]
         if missing:
             self._recent.update(self._encode({hashes[i]: texts[i] for i in missing}))
@@ -206,10 +208,6 @@ def _batches(
     iterator = iter(records)
     while batch := list(islice(iterator, BATCH)):
         yield batch
-
-
-def _hash_text(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _hash_record(record: CaseRecord) -> bytes:
