@@ -133,7 +133,7 @@ def showings(connection: sqlite3.Connection, lookup_id: int) -> list[Showing]:
             propensity, explored FROM showings WHERE lookup_id = ? ORDER BY place""",
         (lookup_id,),
     )
-    return [Showing(*row[:9], bool(row[9])) for row in rows]
+    return [Showing(*(*row[:9], bool(row[9]))) for row in rows]
 
 
 def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:

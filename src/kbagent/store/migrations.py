@@ -16,8 +16,6 @@ from kbagent.store.database import Database
 if TYPE_CHECKING:
     from sqlite_utils import Database as SqliteUtilsDatabase
 
-SCHEMA_VERSION = 1
-
 
 def migrate(database: Database) -> None:
     """Bring the schema to `SCHEMA_VERSION`; does nothing when it is there.
@@ -47,7 +45,8 @@ def _apply(database: Database) -> None:
     from sqlite_utils.migrations import Migrations
 
     migrations = Migrations("kbagent")
-    migrations()(m001_foundation)
+    for migration in MIGRATIONS:
+        migrations()(migration)
     connection = sqlite3.connect(database.path, timeout=database.lock_timeout)
     try:
         utils = SqliteUtilsDatabase(connection)
@@ -68,11 +67,16 @@ def _keep_copy(database: Database, version: int) -> None:
         copy.close()
 
 
-def m001_foundation(db: "SqliteUtilsDatabase") -> None:
-    """Cases and what was tried, issues and links, lookups, the ledger, policies, decisions."""
-    for statement in _FOUNDATION.split(";\n\n"):
+def _execute_all(db: "SqliteUtilsDatabase", script: str) -> None:
+    """Run statements that are set apart by blank lines, inside the migration's transaction."""
+    for statement in script.split(";\n\n"):
         if statement.strip():
             db.execute(statement)
+
+
+def m001_foundation(db: "SqliteUtilsDatabase") -> None:
+    """Cases and what was tried, issues and links, lookups, the ledger, policies, decisions."""
+    _execute_all(db, _FOUNDATION)
 
 
 _FOUNDATION = """
@@ -390,3 +394,8 @@ CREATE INDEX decisions_by_kind ON decisions (kind, id);
 
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+
+MIGRATIONS = (m001_foundation,)
+"""In the order they were released; new ones are appended."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
