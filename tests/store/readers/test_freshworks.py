@@ -75,7 +75,8 @@ def test_a_reopened_ticket(read: Reading) -> None:
 
 def test_freshservice_keeps_the_resolution_note(read: Reading) -> None:
     text = (
-        "Ticket Id,Subject,Description,Status,Priority,Created Time,Resolved Time,Resolution Note,Agent\n"
+        "Ticket Id,Subject,Description,Status,Priority,Created Time,Resolved Time,"
+        "Resolution Note,Agent\n"
         "SR-1,No VPN,It fails,Closed,Low,2024-01-05 10:00:00,2024-01-05 10:30:00,New token,Ann\n"
         "SR-2,No VPN,It fails,Open,Low,2024-01-05 10:00:00,,,Ann\n"
     )

@@ -7,10 +7,12 @@ from kbagent.model.case import CaseStatus, LinkKind, LinkRecord, Verdict
 from .conftest import Reading, facets
 
 CLOUD = (
-    "Summary,Issue key,Issue id,Issue Type,Status,Project key,Resolution,Reporter,Reporter Id,Created,"
+    "Summary,Issue key,Issue id,Issue Type,Status,Project key,Resolution,Reporter,Reporter Id,"
+    "Created,"
     "Resolved,Affects versions,Affects versions,Components,Labels,Labels,Description,"
     "Outward issue link (Duplicate),Comment,Comment,Comment,Custom field (Satisfaction rating)\n"
-    'Sync stops,APP-7,10007,Bug,Done,APP,Fixed,Ann,5b1,30/Jun/25 9:54 AM,01/Jul/25 12:05 AM,1.10,1.9,'
+    'Sync stops,APP-7,10007,Bug,Done,APP,Fixed,Ann,5b1,30/Jun/25 9:54 AM,01/Jul/25 12:05 AM,'
+    '1.10,1.9,'
     'Sync,net,proxy,"It stops.\nEvery day.",APP-3,'
     '"30/Jun/25 10:00 AM;7c2;Restart the agent; then wait",'
     '"30/Jun/25 11:00 AM;5b1;Did not help; sorry",'

@@ -212,7 +212,12 @@ def line_rows(intake: Intake) -> Iterator[Row | Reject]:
         if not line:
             return
         if line.strip():
-            yield _row(_judged(line, number, _depth(line)), place)
+            yield _row(line_item(line, number), place)
+
+
+def line_item(line: bytes, number: int) -> Item:
+    """One line as an item, with a fault when it is too long or too deep."""
+    return _judged(line, number, _depth(line))
 
 
 def _depth(line: bytes) -> int:

@@ -20,6 +20,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WESTERN_SHARE = 0.2  # of bytes ≥ 0x80; German and French have 0.02 to 0.05, Russian over 0.4
+_ENOUGH_BYTES = 100  # of them, without which a guess is no better than chance
 _BINARY_SHARE = 0.1  # of control characters that no text has
 _CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\r\f\x1b\x00")
 
@@ -75,7 +76,7 @@ def _eight_bit(head: bytes, *, whole: bool) -> Encoding:
     except UnicodeDecodeError:
         pass
     high = len(head) - len(head.translate(None, bytes(range(128, 256))))
-    if high > _WESTERN_SHARE * len(head):
+    if high >= _ENOUGH_BYTES and high > _WESTERN_SHARE * len(head):
         from charset_normalizer import from_bytes
 
         best = from_bytes(head[: 1 << 16]).best()

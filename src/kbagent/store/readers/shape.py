@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kbagent.errors import UnknownFormat
-from kbagent.store.readers.documents import Cursor, Item, Malformed, Path, parsed
+from kbagent.store.readers.documents import Cursor, Item, Malformed, Path, line_item, parsed
 from kbagent.store.readers.intake import Intake
 from kbagent.store.readers.rows import plain_name
 from kbagent.store.readers.tables import delimiter_of, header_of, sample_rows
 from kbagent.store.readers.workbooks import Workbook
 
 SAMPLE = 50  # rows looked at
+_CASE_LIKE = frozenset({"id", "number", "title", "subject"})  # names of a case, not of an envelope
 _DEEPEST = 3  # levels of objects in which a list of rows is looked for
 
 
@@ -62,7 +63,9 @@ def shape_of(intake: Intake, workbook: Workbook | None) -> Shape:
 def _table_shape(intake: Intake) -> Shape:
     layout = "tsv" if delimiter_of(intake.head) == "\t" else "csv"
     names = header_of(intake.head)
-    if len(names) < 2 and not intake.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
+    if sum(
+        not name.startswith("column_") for name in names
+    ) < 2 and not intake.name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
         reason = "it is text, but neither JSON nor a table with at least two columns"
         raise UnknownFormat(path=intake.name, reason=reason)
     rows = sample_rows(intake.head, SAMPLE, whole=intake.whole)
@@ -72,7 +75,7 @@ def _table_shape(intake: Intake) -> Shape:
 def _json_shape(intake: Intake) -> Shape | None:
     lines = _sample_lines(intake.head, whole=intake.whole)
     found = tuple(_listings(intake.head))
-    if lines and (len(lines) > 1 or not found):
+    if lines:
         inner = [listing for listing in found if listing.path]
         if not (inner and _is_page(lines[0], inner[0].path)):
             return Shape("jsonl", (Listing((), tuple(lines)),))
@@ -85,8 +88,7 @@ def _is_page(line: Mapping[str, object], path: Path) -> bool:
     for name in path:
         inner = inner.get(name) if isinstance(inner, Mapping) else None
     whole = len(json.dumps(line, default=str))
-    has_id = "id" in line or "title" in line or "subject" in line
-    return not has_id and len(json.dumps(inner, default=str)) > 0.5 * whole
+    return not _CASE_LIKE & line.keys() and len(json.dumps(inner, default=str)) > 0.5 * whole
 
 
 def _sample_lines(head: bytes, *, whole: bool) -> list[dict[str, object]]:
@@ -96,7 +98,7 @@ def _sample_lines(head: bytes, *, whole: bool) -> list[dict[str, object]]:
     wrong = 0
     for line in [line for line in lines if line.strip()][:SAMPLE]:
         try:
-            value = json.loads(line)
+            value = parsed(line_item(line, 0))
         except (ValueError, RecursionError):
             wrong += 1
             continue
@@ -115,11 +117,11 @@ def _listings(head: bytes) -> Iterator[Listing]:
     with contextlib.suppress(Malformed, ValueError, RecursionError):
         single = _explore(cursor, (), found)
     lists = sorted(found.items(), key=lambda entry: -len(entry[1]))
+    if single and (_CASE_LIKE & single.keys() or not any(found.values())):
+        yield Listing((), (single,))
     for path, rows in lists:
         if rows:
             yield Listing(path, tuple(rows))
-    if single and (not lists or {"id", "number", "title", "subject"} & single.keys()):
-        yield Listing((), (single,))
 
 
 def _explore(
