@@ -54,6 +54,7 @@ class Issue:
     systems: tuple[str, ...]
     industry: str
     tries: tuple[tuple[str, ...], ...]
+    linked: bool
     solver: str
 
     def fix(self, key: str) -> Fix:
@@ -93,6 +94,7 @@ def _issue(table: Table) -> Issue:
         systems=tuple(table.get("systems", ())),
         industry=table.get("industry", ""),
         tries=tuple(map(tuple, table.get("tries", ()))),
+        linked=table.get("linked", False),
         solver=table.get("risk", ""),
     )
 

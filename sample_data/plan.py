@@ -281,6 +281,18 @@ def _numbered(cases: list[PlannedCase]) -> list[PlannedCase]:
     return result
 
 
+def _linked(cases: list[PlannedCase]) -> list[PlannedCase]:
+    """Later cases of some rare issues point to the first, though each was solved by itself."""
+    first: dict[str, str] = {}
+    result = []
+    for case in cases:
+        if case.issue and catalogue.issues()[case.issue].linked:
+            earliest = first.setdefault(case.issue, case.external_id)
+            case = replace(case, duplicate_of=earliest if earliest != case.external_id else "")  # noqa: PLW2901
+        result.append(case)
+    return result
+
+
 def _with_personal_data(cases: list[PlannedCase]) -> list[PlannedCase]:
     """Marks one solved Zendesk or Freshdesk case for each piece of personal data."""
     fit = [
@@ -302,7 +314,7 @@ def planned() -> list[PlannedCase]:
     ]
     cases += [*_noise(), *_hostile()]
     cases.sort(key=lambda case: (case.opened, case.issue, case.number))
-    return _with_personal_data(_with_duplicates(_numbered(cases)))
+    return _with_personal_data(_linked(_with_duplicates(_numbered(cases))))
 
 
 def utc(moment: datetime) -> datetime:

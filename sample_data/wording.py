@@ -253,7 +253,8 @@ def _note(case: PlannedCase, at: int, rng: random.Random) -> str:
         for p in phrases
         if p.language == "en" or case.agent in {"Uwe Brandt", "Fiona Adler", "Carla Nunes"}
     ]
-    text = _fill(rng.choice(local).text, case, rng)
+    chosen = local[0] if issue.linked else rng.choice(local)  # linked ones copy the note
+    text = _fill(chosen.text, case, rng)
     if case.expects and at == len(case.tried) - 1:
         expect = rng.choice(catalogue.voices()["agent"]["expect"])
         text = f"{text} {expect.replace('{sign}', issue.sign)}"
@@ -299,7 +300,7 @@ def _thread(
 
 
 def _reply(voice: Table, note: str, case: PlannedCase, person: str, rng: random.Random) -> str:
-    if rng.random() < 0.35 or case.system == "github":
+    if rng.random() < 0.35 or case.system in {"github", "jira"}:
         return note
     greeting = rng.choice(voice["greetings"]).replace("{name}", person.split(maxsplit=1)[0])
     bridge = rng.choice(voice["bridges"])

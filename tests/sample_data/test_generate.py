@@ -90,7 +90,7 @@ def test_there_are_776_cases_of_51_issues_in_six_systems():
     assert len({row["issue"] for row in truth} - {""}) == 51
     systems = Counter(row["ref"].split(":")[0] for row in truth)
     assert systems == {
-        "zendesk": 320, "tackle": 155, "servicenow": 107, "jira": 88, "freshdesk": 77, "github": 29,
+        "zendesk": 319, "tackle": 155, "servicenow": 106, "jira": 91, "freshdesk": 76, "github": 29,
     }  # fmt: skip
 
 
@@ -268,10 +268,10 @@ def test_reopened_cases_have_no_attempt_that_worked():
     assert all(not row["resolution"] and row["failed"] for row in reopened)
 
 
-def test_sixteen_duplicates_point_to_an_earlier_case_of_the_same_issue():
+def test_nineteen_links_point_to_an_earlier_case_of_the_same_issue():
     rows = {row["ref"]: row for row in _truth()}
     links = {ref: row["duplicate_of"] for ref, row in rows.items() if row["duplicate_of"]}
-    assert len(links) == 16
+    assert len(links) == 19
     for ref, other in links.items():
         place = ref[: ref.index("#") + 1] if "#" in ref else f"{ref.split(':')[0]}:"
         first = rows[place + other]
@@ -286,7 +286,7 @@ def test_jira_duplicates_are_linked_in_both_directions():
     whole = [row for row in rows if len(row) == len(header)]
     there = {(row[1], row[outward]) for row in whole if row[outward]}
     back = {(row[inward], row[1]) for row in whole if row[inward]}
-    assert len(there) == 6
+    assert len(there) == 9
     assert back <= there
 
 

@@ -98,7 +98,7 @@ def test_links_are_read_where_the_system_has_them(read):
         for link in case.links
     )
     assert kinds == {
-        ("jira", "duplicate"): 12, ("github", "duplicate"): 4, ("servicenow", "related"): 2,
+        ("jira", "duplicate"): 16, ("github", "duplicate"): 4, ("servicenow", "related"): 2,
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from kbagent.usecases.revise.outcomes import give
 
 QUERY = "orders between Christmas and New Year vanish from the replenishment plan"
 EXPORTS: tuple[tuple[str, ...], ...] = (
-    ("freshdesk_tickets.json",),
+    ("freshdesk_tickets.json", "freshdesk_ratings.json"),
     ("zendesk_tickets.json", "zendesk_comments.jsonl", "zendesk_ratings.json"),
     ("jira_bws.csv",),
     ("servicenow_2024_2025.csv",),
@@ -31,7 +31,14 @@ EXPORTS: tuple[tuple[str, ...], ...] = (
     ("github_issues.json", "github_comments.json"),
     ("tackle.jsonl",),
 )
-_MAPPINGS = {"tackle.jsonl": "tackle.toml"}
+_MAPPINGS = {
+    "freshdesk_tickets.json": "freshdesk.toml",
+    "zendesk_tickets.json": "zendesk.toml",
+    "jira_bws.csv": "jira.toml",
+    "servicenow_2024_2025.csv": "servicenow.toml",
+    "servicenow_2026.json": "servicenow.toml",
+    "tackle.jsonl": "tackle.toml",
+}
 
 
 @dataclass(frozen=True, slots=True)
