@@ -103,6 +103,7 @@ def test_each_identifier_is_named_once():
 @example('=HYPERLINK("http://x")')
 @example("a AND b OR NOT (c:d)")
 @example("\ud800")
+@example("C:\\x\ud800y")
 @example("\0")
 @example("İ")
 def test_no_text_breaks_it(text):
@@ -110,6 +111,7 @@ def test_no_text_breaks_it(text):
     assert all(token and len(token) <= MAX_TOKEN for token in found)
     assert not any(character.isspace() for token in found for character in token)
     assert set(identifiers(text)) <= set(found)
+    " ".join(found).encode("utf-8")
 
 
 @given(st.text(max_size=200))

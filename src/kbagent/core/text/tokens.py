@@ -85,7 +85,10 @@ def identifiers(text: str) -> list[str]:
 def _fold(text: str) -> str:
     """Compatibility forms unified, accents taken off, hopeless runs cut short; case is kept."""
     if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
+        encodable = text.encode("utf-8", "replace").decode(
+            "utf-8"
+        )  # JSON may hold half a character
+        decomposed = unicodedata.normalize("NFKD", encodable)
         text = "".join(each for each in decomposed if not unicodedata.combining(each))
     return _LONG_RUN.sub(lambda run: run.group()[:256], text)
 

@@ -128,6 +128,7 @@ class OnnxEncoder:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in characters of each token of `text`, special ones left out."""
+        text = _encodable(text)
         lowered = text.lower() if self.manifest.lower_case else text
         if len(lowered) != len(text):  # a few letters grow when lower-cased
             lowered = text
@@ -146,7 +147,7 @@ class OnnxEncoder:
         return ThreadPoolExecutor(_cores(), thread_name_prefix="encoder")
 
     def _prepared(self, text: str) -> str:
-        text = self.manifest.prompt + text
+        text = self.manifest.prompt + _encodable(text)
         return text.lower() if self.manifest.lower_case else text
 
     def _vector(self, encoding: Encoding) -> Vectors:
@@ -202,6 +203,11 @@ def open_export(folder: Path) -> OnnxEncoder | Broken | None:
     if isinstance(tokenizer, Broken):
         return tokenizer
     return OnnxEncoder(manifest, onnx, tokenizer)
+
+
+def _encodable(text: str) -> str:
+    """`text` with each half of a broken surrogate pair replaced by a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _options() -> onnxruntime.SessionOptions:
