@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def open(path: "str | Path | None" = None) -> "OpenKnowledgeBase":  # noqa: A001 -- kbagent.open
+def open(path: "str | Path | None" = None) -> "OpenKnowledgeBase":
     """Open a knowledge base from Python: see `kbagent.api`.
 
     Raises:

@@ -116,9 +116,9 @@ def kbagent(
 ) -> None:
     """Every earlier instance of a problem, with what worked, ranked by evidence."""
     if version:
-        from kbagent import __version__
+        from importlib.metadata import version as installed_version
 
-        typer.echo(f"kbagent {__version__}")
+        typer.echo(f"kbagent {installed_version('kbagent')}")
         raise typer.Exit
 
 

@@ -9,6 +9,7 @@ Gauss–Legendre quadrature over the quantiles of the first.
 """
 
 import math
+from functools import lru_cache
 from functools import cache
 
 import numpy as np
@@ -86,6 +87,7 @@ def quantile(probability: float, alpha: float, beta: float) -> float:
     return x
 
 
+@lru_cache(maxsize=16384)
 def interval(alpha: float, beta: float, mass: float = INTERVAL_MASS) -> tuple[float, float]:
     """Central credible interval that holds `mass` of Beta(α, β).
 

@@ -136,7 +136,7 @@ def _gather(sight: _Sight, found: Matches) -> _Gathered:
     placed = issues.memberships(connection, candidates, as_of=sight.as_of)
     issue_of = {c: placed[c].issue_id if c in placed else -c for c in candidates}
     plain = group_by_issue(found.terms, issue_of)
-    reach = plain[: max(_EVIDENCE_REACH, sight.request.offset + 2 * sight.request.limit)]
+    reach = _within_reach(plain, sight)
     gathered = _Gathered(groups=())
     for group in reach:
         own = [terms.case_id for terms in group.members]
@@ -158,7 +158,19 @@ def _gather(sight: _Sight, found: Matches) -> _Gathered:
     return gathered
 
 
+def _within_reach(plain: Sequence[Group], sight: _Sight) -> Sequence[Group]:
+    """Those that are shown, or that evidence could still lift among them."""
+    last = sight.request.offset + sight.request.limit
+    if len(plain) <= last:
+        return plain
+    least = plain[last - 1].match - 2.0 * sight.parameters.evidence_bound
+    reach = [group for group in plain[last:] if group.match >= least]
+    return [*plain[:last], *reach[:_EVIDENCE_REACH]]
+
+
 def _shift(sight: _Sight, group: Group, known: Experience) -> float:
+    if not known.trials.get(group.issue_id):
+        return 0.0
     similarity = {terms.case_id: terms.similarity for terms in group.members}
     ordered = approaches(group.issue_id, similarity, known, sight.parameters, facets=sight.facets)
     return issue_shift(
