@@ -9,8 +9,7 @@ Gauss–Legendre quadrature over the quantiles of the first.
 """
 
 import math
-from functools import lru_cache
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
