@@ -1,0 +1,295 @@
+"""The checks that an answer must pass, step by step; each one looks at one thing.
+
+A check never corrects and never decides what follows: it says what was expected, what was
+observed, and how much a miss matters. `solve` runs them, keeps them and acts on them; what they
+were worth is counted in `deviations`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kbagent.core.retrieval.versions import version_key
+from kbagent.core.verification.tried import already_tried
+from kbagent.model.evidence import Evidence
+
+FEWEST_WORDS = 3  # fewer cannot name a problem
+CLOSE = 0.34  # edits per letter up to which a name counts as misspelt: one in three
+LEAST_MARGIN = 0.15  # share of votes between the best and the next issue
+LEAST_AGREEMENT = 0.5  # share of the nearest cases that belong to the recognised issue
+LEAST_SUCCESS = 0.3  # lower end of the interval of a resolution that may be answered
+LEAST_REPLAYED = 0.5  # share of known-good outcomes that the same procedure must find again
+
+
+class Severity(StrEnum):
+    """How much a failed check matters."""
+
+    NOTE = "note"  # said, nothing follows
+    DOUBT = "doubt"  # corrected if possible; the answer stands otherwise
+    STOP = "stop"  # corrected or handed over: never answered past
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check expected and saw; `proposal` is what would put it right, if known."""
+
+    name: str
+    ok: bool
+    expected: str
+    observed: str
+    severity: Severity = Severity.DOUBT
+    proposal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What people decided about a resolution, and whether it broke."""
+
+    deprecated: bool = False
+    forbidden: bool = False
+    replaced_by: int | None = None
+    broke_at: datetime | None = None
+
+
+# Read
+
+
+def in_vocabulary(facet: str, value: str, known: Iterable[str]) -> CheckResult:
+    """Whether `value` of `facet` is on record; else the nearest known value is proposed.
+
+    Compares without letter case. Nothing on record at all is no reason to doubt.
+    """
+    values = sorted(set(known))
+    ok = not values or value.casefold() in {v.casefold() for v in values}
+    return CheckResult(
+        "vocabulary",
+        ok,
+        f"a known {facet}",
+        value,
+        Severity.DOUBT,
+        None if ok else nearest_value(value, values),
+    )
+
+
+def nearest_value(value: str, known: Iterable[str]) -> str | None:
+    """The known value with the fewest edits per letter, if at most `CLOSE`; ties by name.
+
+    >>> nearest_value("Thunderbrid", ["Firefox", "Thunderbird"])
+    'Thunderbird'
+    """
+    wanted = value.casefold()
+    ranked = sorted(
+        (edit_distance(wanted, k.casefold()) / max(len(wanted), len(k), 1), k) for k in known
+    )
+    return ranked[0][1] if ranked and ranked[0][0] <= CLOSE else None
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Fewest insertions, deletions, replacements and swaps of neighbours from `a` to `b`.
+
+    Optimal string alignment (Damerau 1964). Texts beyond 64 characters are cut.
+
+    >>> edit_distance("thunderbrid", "thunderbird"), edit_distance("", "abc")
+    (1, 3)
+    """
+    a, b = a[:64], b[:64]
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row, older = row, [i], before
+        before = previous
+        for j, y in enumerate(b, 1):
+            best = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+    return row[-1]
+
+
+def facets_agree(
+    given: Iterable[tuple[str, str]], read: Iterable[tuple[str, str]]
+) -> tuple[CheckResult, ...]:
+    """One result for each facet that is both given and read from the text, in order of name.
+
+    They agree when a given value and a read one are equal, or one begins with the other at a
+    word's or number's end: 'windows' and 'windows 11' agree, so do '115' and '115.3'.
+    """
+    stated, found = _grouped(given), _grouped(read)
+    return tuple(
+        CheckResult(
+            "contradiction",
+            any(_compatible(a, b) for a in stated[name] for b in found[name]),
+            f"{name}={' or '.join(stated[name])} (given)",
+            f"{' or '.join(found[name])} (in the text)",
+            Severity.DOUBT,
+        )
+        for name in sorted(stated.keys() & found.keys())
+    )
+
+
+def long_enough(words: int, identifiers: int) -> CheckResult:
+    """Whether there is enough text to recognise anything; one identifier is enough."""
+    return CheckResult(
+        "too-short",
+        words >= FEWEST_WORDS or identifiers > 0,
+        f"{FEWEST_WORDS} words or an identifier",
+        f"{words} words, {identifiers} identifiers",
+        Severity.STOP,
+    )
+
+
+# Recognise
+
+
+def clear_margin(margin: float, *, least: float = LEAST_MARGIN) -> CheckResult:
+    """Whether the best issue stands off from the next, by shares of the neighbours' votes."""
+    return CheckResult("margin", margin >= least, f"≥ {least:.2f}", f"{margin:.2f}")
+
+
+def neighbours_agree(
+    issue: int, nearest: Sequence[int], *, least: float = LEAST_AGREEMENT
+) -> CheckResult:
+    """Whether enough of the nearest cases belong to the recognised issue."""
+    share = sum(i == issue for i in nearest) / len(nearest) if nearest else 0.0
+    return CheckResult("agreement", share >= least, f"≥ {least:.2f}", f"{share:.2f}")
+
+
+def searches_agree(dense: Sequence[int], lexical: Sequence[int]) -> CheckResult:
+    """Whether the meaning's first issue is among the words' issues, or the reverse.
+
+    Without words in common there is nothing to agree with: that is no doubt.
+    """
+    ok = not dense or not lexical or dense[0] in lexical or lexical[0] in dense
+    return CheckResult(
+        "lexical-dense",
+        ok,
+        "one issue found both by words and by meaning",
+        f"by meaning {dense[0]}, by words {lexical[0]}" if dense and lexical else "one search only",
+    )
+
+
+def in_scope(novelty: float, *, most: float) -> CheckResult:
+    """Whether the problem is a known one: novelty in [0, 1], at most `most`."""
+    return CheckResult(
+        "in-scope", novelty <= most, f"novelty ≤ {most:.2f}", f"{novelty:.2f}", Severity.STOP
+    )
+
+
+# Choose
+
+
+def enough_evidence(evidence: Evidence, *, least: float = LEAST_SUCCESS) -> CheckResult:
+    """Whether the lower end of the interval, not the rate, is high enough."""
+    low, high = evidence.interval
+    return CheckResult(
+        "evidence",
+        low >= least,
+        f"lower end ≥ {least:.0%}",
+        f"{evidence.worked:g} of {evidence.tried:g}, {low:.0%} to {high:.0%}",
+    )
+
+
+def fits_facet(
+    name: str, value: str | None, worked: Iterable[str], failed: Iterable[str]
+) -> CheckResult:
+    """Whether the resolution is not contradicted on this version (or os) by its own cases.
+
+    Contradicted: it failed on this value and never worked on it. Never seen on it: no doubt.
+    Versions are compared as versions: 115 and 115.0 are the same.
+    """
+    key = None if value is None else version_key(value)
+    worked_keys = {version_key(v) for v in worked}
+    failed_keys = {version_key(v) for v in failed}
+    ok = key is None or key in worked_keys or key not in failed_keys
+    state = (
+        "not known" if value is None else f"{value}: {'not contradicted' if ok else 'only failed'}"
+    )
+    return CheckResult(f"works-on-{name}", ok, f"no failure on this {name} alone", state)
+
+
+def allowed(standing: Standing) -> CheckResult:
+    """Whether people neither deprecated nor forbade it, nor put another in its place."""
+    state = "forbidden" if standing.forbidden else "deprecated" if standing.deprecated else None
+    if state is None and standing.replaced_by is not None:
+        state = "superseded"
+    return CheckResult(
+        "allowed",
+        state is None,
+        "neither deprecated, superseded nor forbidden",
+        state or "allowed",
+        Severity.STOP,
+        None if standing.replaced_by is None else str(standing.replaced_by),
+    )
+
+
+def not_broken(standing: Standing) -> CheckResult:
+    """Whether no change alarm says that it stopped working."""
+    at = standing.broke_at
+    return CheckResult(
+        "not-broken",
+        at is None,
+        "no sign that it stopped working",
+        "none" if at is None else f"stopped working about {at:%Y-%m-%d}",
+        Severity.STOP,
+    )
+
+
+def not_tried(text: str, resolution: str) -> CheckResult:
+    """Whether the ticket does not say that this was tried already."""
+    found = already_tried(text, [resolution])
+    return CheckResult(
+        "already-tried",
+        not found,
+        "not tried in this ticket",
+        f"'{found[0].clause[:120]}'" if found else "not mentioned",
+        Severity.STOP,
+    )
+
+
+def prerequisites_met(
+    required: Mapping[str, str], facets: Iterable[tuple[str, str]]
+) -> tuple[CheckResult, ...]:
+    """One result for each facet a resolution requires; an unknown facet is a note to ask about."""
+    known = _grouped(facets)
+    return tuple(
+        CheckResult(
+            "prerequisite",
+            any(_compatible(value, v) for v in known.get(name, [])),
+            f"{name}={value}",
+            " or ".join(known.get(name, [])) or "not known",
+            Severity.STOP if name in known else Severity.NOTE,
+            None if name in known else f"ask for {name}",
+        )
+        for name, value in sorted(required.items())
+    )
+
+
+# Verify
+
+
+def found_again(hits: int, replayed: int, *, least: float = LEAST_REPLAYED) -> CheckResult:
+    """Whether the procedure, run on stored instances with hidden outcome, chose what worked.
+
+    Nothing to replay leaves nothing to doubt, and says so.
+    """
+    share = hits / replayed if replayed else 1.0
+    observed = f"{hits} of {replayed}" if replayed else "no stored outcome to replay"
+    return CheckResult(
+        "known-good", share >= least, f"≥ {least:.0%} found again", observed, Severity.STOP
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, value in pairs:
+        groups.setdefault(name, []).append(value)
+    return groups
+
+
+def _compatible(a: str, b: str) -> bool:
+    short, long = sorted((a.casefold().strip(), b.casefold().strip()), key=len)
+    rest = long[len(short) :]
+    if long.startswith(short) and (not rest or not rest[0].isalnum()):
+        return True
+    return bool(short) and version_key(a) == version_key(b) != ()
