@@ -70,4 +70,4 @@ def test_less_trusted_outcomes_take_longer(weight: float) -> None:
     while not alarm:
         watch, alarm = observe(watch, 0.0, weight, 0.8, 4.0)
         steps += 1
-    assert steps == (7 if weight == 1.0 else 26)
+    assert steps == (8 if weight == 1.0 else 29)

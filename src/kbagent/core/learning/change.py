@@ -1,7 +1,7 @@
 """Change: noticing that a resolution has stopped working.
 
 A one-sided CUSUM of the log-likelihood ratio runs over the outcomes of one cell: from the
-cell's mean p₀ to p₁ = max(0.05, p₀ − 0.3). When it passes 6 + ln(n/8), n the outcomes before,
+cell's mean p₀ to p₁ = max(0.05, p₀ − 0.3). When it passes 6 + 1.5·ln(n/8), n the outcomes before,
 the cell has changed (the alarm rises with n because a long history gives chance more
 opportunities: a plain 6 raised false alarms in half of all cells within 10,000 outcomes). The
 change lies where the excursion began (the last zero of the sum), which is the maximum-likelihood
@@ -23,6 +23,7 @@ DROP = 0.3  # the fall it is tuned to notice
 FLOOR = 0.05  # lowest rate it expects after a fall
 CEILING = 0.98  # highest rate it believes in before a fall; one failure must not raise the alarm
 ALARM = 6.0  # nats, at MIN_TRIED outcomes
+GROWTH = 1.5  # of the alarm with ln n; above 1, so that false alarms stay few for ever
 CAUTION = 0.5  # standard deviations by which the mean before a fall is taken lower
 
 
@@ -61,7 +62,7 @@ def observe(
     if score <= 0.0:
         return Watch(tried, worked), False
     tried_since, worked_since = watch.tried_since + weight, watch.worked_since + weight * reward
-    if score > ALARM + math.log(before / MIN_TRIED):
+    if score > ALARM + GROWTH * math.log(before / MIN_TRIED):
         return Watch(tried_since, worked_since), True
     return Watch(tried, worked, score, tried_since, worked_since), False
 
