@@ -31,10 +31,14 @@ def series(ratio: float, seed: int, risen: int = 20) -> Series:
     rate = np.exp(rng.uniform(*np.log(RATES), CLUSTERS))
     kappa = rng.uniform(*DISPERSION, CLUSTERS)
     weekdays = np.arange(DAYS) % 7
-    common = np.where(weekdays >= 5, WEEKEND, 1.0) * np.array([1.15, 1.05, 1.0, 1.0, 0.9, 1, 1])[weekdays]
+    common = np.array([1.15, 1.05, 1.0, 1.0, 0.9, WEEKEND, WEEKEND])[weekdays]
     own = np.exp(rng.normal(0, 0.1, (CLUSTERS, 7)))[:, weekdays]
     mean = rate[:, None] * common * own
-    onset = {int(c): int(d) for c, d in zip(rng.permutation(CLUSTERS)[:risen], rng.integers(80, 200, risen), strict=True)}
+    chosen, first = (
+        rng.permutation(CLUSTERS)[:risen].tolist(),
+        rng.integers(80, 200, risen).tolist(),
+    )
+    onset = dict(zip(chosen, first, strict=True))
     for cluster, day in onset.items():
         mean[cluster, day:] *= ratio
     shape = 1 / np.maximum(kappa, 1e-6)[:, None]

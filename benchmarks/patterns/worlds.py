@@ -18,10 +18,18 @@ from kbagent.core.patterns.casetable import (
     Features,
     Kind,
     features_from,
-    joined,
 )
 
-FACETS = {"industry": 6, "product": 5, "plan": 3, "channel": 4, "region": 5, "os": 4, "language": 4, "version": 6}
+FACETS = {
+    "industry": 6,
+    "product": 5,
+    "plan": 3,
+    "channel": 4,
+    "region": 5,
+    "os": 4,
+    "language": 4,
+    "version": 6,
+}
 FEATURES, FLAGS = 60, 20
 PLANTED, DECOYS = 20, 10
 PREVALENCE, BASE_RATE = (0.04, 0.30), (0.04, 0.25)
@@ -127,7 +135,8 @@ def large_table(
         skew = rng.dirichlet(np.full(levels, 0.8))
         codes = rng.choice(levels, size=n, p=skew).astype(np.int32)
         if i % 5 == 4:
-            codes = np.where(rng.random(n) < 0.4, factors[-1].codes % levels, codes).astype(np.int32)
+            follows = rng.random(n) < 0.4
+            codes = np.where(follows, factors[-1].codes % levels, codes).astype(np.int32)
         factors.append(Factor(f"facet{i}", tuple(f"{v:04}" for v in range(levels)), codes))
     words = [
         (f"word{j}", Kind.KEYWORD, np.flatnonzero(rng.random(n) < 0.3 / (j + 2)).astype(np.int32))
@@ -144,7 +153,8 @@ def _large_consequents(
     base[words.column(5)] *= 1.5
     escalated = (rng.random(n) < base).astype(np.int32)
     issue = rng.choice(300, size=n, p=rng.dirichlet(np.full(300, 0.5))).astype(np.int32)
-    queue = np.where(rng.random(n) < 0.6, factors[2].codes % 8, rng.integers(0, 8, n)).astype(np.int32)
+    ruled = rng.random(n) < 0.6
+    queue = np.where(ruled, factors[2].codes % 8, rng.integers(0, 8, n)).astype(np.int32)
     csat = np.where(rng.random(n) < 0.3, rng.integers(1, 6, n) / 5.0, np.nan)
     minutes = np.exp(rng.normal(4, 1, n) + 0.3 * (factors[4].codes == 1))
     return [
@@ -156,4 +166,4 @@ def _large_consequents(
     ], ("word5", "escalated")
 
 
-__all__ = ["World", "joined", "large_table", "shuffled", "world"]
+__all__ = ["World", "large_table", "shuffled", "world"]

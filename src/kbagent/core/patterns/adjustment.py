@@ -54,7 +54,7 @@ class Tested:
     `rows[i]` is the row in the whole table of case i here (cases of unknown consequent are left
     out). `adjusted_by` names for each refined pair the factors (places in `table.factors`) whose
     joint strata give its adjusted effect; a pair that is missing was not adjusted. `weakest_by`
-    is the factor in whose strata the pair looked weakest (−1: unstratified).
+    is for each pair the factor in whose strata it looked weakest (−1: unstratified).
     """
 
     table: CaseTable
@@ -64,7 +64,7 @@ class Tested:
     z: Floats
     p: Floats
     adjusted_by: dict[Pair, Group]
-    weakest_by: dict[Pair, int]
+    weakest_by: NDArray[np.intp]
     alias: dict[int, Group]
 
 
@@ -77,7 +77,6 @@ class _Work:
     strata: list[Stratification]
     places: list[int]
     adjusted_by: dict[Pair, Group] = field(default_factory=dict)
-    weakest_by: dict[Pair, int] = field(default_factory=dict)
     counted: dict[int, Floats] = field(default_factory=dict)
 
     def affected(self, by: Stratification, g: int, level: int) -> Floats:
@@ -99,16 +98,23 @@ def tested(table: CaseTable, consequent: Consequent, min_support: int) -> Tested
     width = len(outcome.levels) if outcome.codes is not None else 1
     blocks = [slice(i, min(i + LEVELS_AT_ONCE, width)) for i in range(0, width, LEVELS_AT_ONCE)]
     results = [_tested_block(work, block, min_support) for block in blocks]
-    alias = {
-        j: tuple(work.places[g] for g in np.flatnonzero(results[0][3][:, j]))
-        for j in np.flatnonzero(results[0][3].any(axis=0)).tolist()
-    }
-    crude, z, p = (
-        np.hstack([r[i] for r in results]).astype(np.float64, copy=False) for i in range(3)
-    )
+    places = np.array([*work.places, -1])
     return Tested(
-        part, outcome, np.flatnonzero(known), crude, z, p, work.adjusted_by, work.weakest_by, alias
+        part,
+        outcome,
+        np.flatnonzero(known),
+        np.hstack([r.crude for r in results]),
+        np.hstack([r.z for r in results]),
+        np.hstack([r.p for r in results]),
+        work.adjusted_by,
+        places[np.hstack([r.by for r in results])],
+        _aliases(results[0].alias, work.places),
     )
+
+
+def _aliases(alias: NDArray[np.bool_], places: list[int]) -> dict[int, Group]:
+    with_one = np.flatnonzero(alias.any(axis=0)).tolist()
+    return {j: tuple(places[g] for g in np.flatnonzero(alias[:, j])) for j in with_one}
 
 
 def _restricted(consequent: Consequent, known: NDArray[np.bool_]) -> Consequent:
@@ -118,9 +124,18 @@ def _restricted(consequent: Consequent, known: NDArray[np.bool_]) -> Consequent:
     return Consequent(c.name, c.levels, codes, values, c.not_by, c.told)
 
 
-def _tested_block(
-    work: _Work, block: slice, min_support: int
-) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block of levels: crude z, z, p, where it was weakest; and aliases, factor x feature."""
+
+    crude: Floats
+    z: Floats
+    p: Floats
+    by: NDArray[np.int16]
+    alias: NDArray[np.bool_]
+
+
+def _tested_block(work: _Work, block: slice, min_support: int) -> _Block:
     whole = unstratified(work.table)
     found = screen(work.consequent, work.strata, whole, work.table.features, block)
     eligible = _eligible(work, block, min_support)
@@ -128,17 +143,12 @@ def _tested_block(
     near = np.argwhere(eligible & (p <= WORTH_REFINING))
     z = found.weakest
     for j, k in near.tolist():
-        work.weakest_by[j, k + block.start] = _place(work, int(found.by[j, k]))
         p[j, k] = max(p[j, k], _exact_single(work, found, j, k, block.start))
     for (j, k), (joint_z, joint_p) in _jointly(work, found, near, block.start).items():
         if abs(joint_z) < abs(z[j, k]) or joint_z * z[j, k] < 0:
             z[j, k] = joint_z if joint_z * z[j, k] > 0 else 0.0
         p[j, k] = max(p[j, k], joint_p) if z[j, k] else 1.0
-    return found.crude.z, z, p, found.alias
-
-
-def _place(work: _Work, g: int) -> int:
-    return work.places[g] if g >= 0 else -1
+    return _Block(found.crude.z, z, p, found.by, found.alias)
 
 
 def _eligible(work: _Work, block: slice, min_support: int) -> NDArray[np.bool_]:

@@ -158,7 +158,7 @@ def discover(
     for where in results:
         own = [h for h in hits if h.where is where]
         patterns += _patterns(where, own, settings)
-    patterns.sort(key=lambda p: (-abs(p.z), p.antecedent, p.consequent, p.level))
+    patterns.sort(key=_strength)
     return Discovery(tuple(patterns), count, _apparent(results))
 
 
@@ -192,7 +192,7 @@ def _patterns(where: Tested, hits: list[_Hit], settings: Settings) -> list[Patte
     for k in sorted({h.k for h in hits}):
         made = [(h, _pattern(where, h, settings)) for h in hits if h.k == k]
         kept = [(h, p) for h, p in made if _worth_telling(where, p, settings)]
-        kept.sort(key=lambda hp: (-abs(hp[1].z), hp[1].antecedent))
+        kept.sort(key=lambda hp: _strength(hp[1]))
         claims = [_claim(where, h) for h, _ in kept]
         under = folded(claims, _outcome_scores(where, k))
         for i, (_, pattern) in enumerate(kept):
@@ -200,6 +200,12 @@ def _patterns(where: Tested, hits: list[_Hit], settings: Settings) -> list[Patte
                 names = tuple(kept[m][1].antecedent for m in range(len(kept)) if under[m] == i)
                 told.append(replace(pattern, explains=names))
     return told
+
+
+def _strength(pattern: Pattern) -> tuple[float, bool, str, str, str]:
+    """Strongest first; of two that are each other's complement the one that raises, then names."""
+    names = pattern.antecedent, pattern.consequent, pattern.level
+    return -round(abs(pattern.z), 6), pattern.z < 0, *names
 
 
 def _worth_telling(where: Tested, pattern: Pattern, settings: Settings) -> bool:
@@ -326,7 +332,7 @@ def _apparent(results: Sequence[Tested]) -> tuple[Apparent, ...]:
     for where in results:
         gone = (np.abs(where.crude_z) >= APPARENT_Z) & (where.p > 0.05)
         for j, k in np.argwhere(gone).tolist():
-            g = where.weakest_by.get((j, k), -1)
+            g = int(where.weakest_by[j, k])
             if g >= 0:
                 found.append(_apparent_pair(where, j, k, where.table.factors[g].name))
     found.sort(key=lambda a: (-abs(a.crude_z), a.antecedent, a.consequent, a.level))

@@ -51,11 +51,11 @@ class Watch:
     """
 
     ratios: tuple[float, ...] = (2.0, 4.0)
-    bar: float = 7.0
-    window: int = 56
+    bar: float = 5.5
+    window: int = 84
     guard: int = 10
     warm_up: int = 28
-    prior_cases: float = 1.0
+    prior_cases: float = 0.3
     prior_rate: float = 0.1
 
 
@@ -80,13 +80,13 @@ class Rise:
         return (self.observed + 0.5) / (self.expected + 0.5)
 
 
-def bar_for(series: int, base: float = 7.0) -> float:
+def bar_for(series: int, base: float = 5.5) -> float:
     """The bar at which that many series together give as many false alarms as 100 do at `base`.
 
     False alarms fall as e^(−bar), so the bar grows with the logarithm of the number of series.
 
     >>> bar_for(100), round(bar_for(2000), 2)
-    (7.0, 10.0)
+    (5.5, 8.5)
     """
     return base + max(0.0, math.log(max(series, 1) / 100))
 

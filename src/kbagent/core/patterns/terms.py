@@ -1,0 +1,130 @@
+"""Words and phrases as antecedents: which ones occur often enough, and which are worth testing.
+
+A term is one token or two in a row. Terms come from tokens that somebody else cut (`core.text`).
+Candidates are chosen by class-based TF-IDF, the weight of a term in a class (an issue, a queue):
+tf(term, class) · log(1 + A / f(term)), A the mean number of terms per class and f the term's
+count over all. Since that choice looks at what is tested later, `Candidates.considered` tells
+how many terms were eligible: all of them must be corrected for.
+
+Source: Grootendorst 2022 (BERTopic, arXiv 2203.05794) for class-based TF-IDF.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.patterns.casetable import UNRECORDED, Codes, Features, Kind, features_from
+
+LEAST_LENGTH = 2
+"""Characters of a term's words; single letters and digits say nothing on their own."""
+MOST_SHARE = 0.5
+"""Share of cases above which a term is no distinction."""
+STOP_WORDS = frozenset(
+    """a about after all also am an and any are as at be because been but by can could did do does
+    doesn don for from get had has have hello help hi how i if in into is isn it its just know like
+    me my need no not now of on one only or other our out please re s should so some t thank that
+    the their them then there these they this to too up us use ve very was we were what when where
+    which who why will with would you your""".split()  # noqa: SIM905 - a list of fifty strings reads worse
+)
+"""Words that begin or end no phrase and are no term by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Terms as features, and how many were eligible before any were chosen."""
+
+    features: Features
+    considered: int
+
+
+def terms_of(tokens: Sequence[str]) -> set[str]:
+    """The terms of one text, each once: words that are no stop words, and pairs of such in a row.
+
+    >>> sorted(terms_of(["the", "send", "button", "is", "grey"]))
+    ['button', 'grey', 'send', 'send button']
+    """
+    kept = [t if len(t) >= LEAST_LENGTH and t not in STOP_WORDS else "" for t in tokens]
+    pairs = {f"{a} {b}" for a, b in pairwise(kept) if a and b and a != b}
+    return pairs.union(t for t in kept if t)
+
+
+def term_rows(texts: Iterable[Sequence[str]], least: int) -> dict[str, Codes]:
+    """The cases of each term that occurs in `least` cases or more and in no more than half.
+
+    `texts` holds the tokens of each case. Terms that occur in exactly the same cases as a longer
+    one are left out, the longer one says more.
+    """
+    where: dict[str, list[int]] = {}
+    size = 0
+    for i, tokens in enumerate(texts):
+        size = i + 1
+        for term in terms_of(tokens):
+            where.setdefault(term, []).append(i)
+    kept = {
+        term: np.array(rows, dtype=np.int32)
+        for term, rows in where.items()
+        if len(rows) >= least and len(rows) <= max(least, MOST_SHARE * size)
+    }
+    return _without_shadows(kept)
+
+
+def _without_shadows(rows: dict[str, Codes]) -> dict[str, Codes]:
+    """Leave out words that never occur but in one phrase."""
+    shadowed = {
+        word
+        for phrase in rows
+        if " " in phrase
+        for word in phrase.split(" ")
+        if word in rows and rows[word].size == rows[phrase].size
+    }
+    return {term: r for term, r in sorted(rows.items()) if term not in shadowed}
+
+
+def class_weights(rows: Sequence[Codes], classes: Codes, count: int) -> NDArray[np.float64]:
+    """Class-based TF-IDF, term x class; cases without a class (`UNRECORDED`) do not count.
+
+    >>> weights = class_weights([np.array([0, 1]), np.array([0, 2])], np.array([0, 0, 1]), 2)
+    >>> np.round(weights, 4).tolist()
+    [[0.4621, 0.0], [0.231, 0.6931]]
+    """
+    counts = np.zeros((len(rows), count))
+    for i, cases in enumerate(rows):
+        of = classes[cases]
+        counts[i] = np.bincount(of[of != UNRECORDED], minlength=count)
+    totals = counts.sum(axis=0)
+    mean = totals.sum() / max(count, 1)
+    idf = np.log1p(mean / np.maximum(counts.sum(axis=1), 1e-12))
+    return np.asarray(counts / np.maximum(totals, 1e-12) * idf[:, None])
+
+
+def candidates(
+    rows: dict[str, Codes], classes: Codes, count: int, per_class: int = 20, most: int = 2000
+) -> Candidates:
+    """The terms with the highest weight in each class, at most `most` over all; ties by name.
+
+    `classes[i]` is the class of case i in [0, `count`) or `UNRECORDED`. Identifiers count as
+    terms. Without classes (count 0) the most frequent terms are taken.
+    """
+    names = list(rows)
+    if not names:
+        return Candidates(features_from([]), 0)
+    columns = [rows[name] for name in names]
+    if count:
+        weights = class_weights(columns, classes, count)
+        top = np.argsort(-weights, axis=0, kind="stable")[:per_class]
+        best = np.take_along_axis(weights, top, axis=0)
+        strength: dict[int, float] = {}
+        for j, w in zip(top.ravel().tolist(), best.ravel().tolist(), strict=True):
+            strength[j] = max(strength.get(j, 0.0), w)
+    else:
+        strength = {j: float(c.size) for j, c in enumerate(columns)}
+    chosen = sorted(
+        (j for j in strength if strength[j] > 0), key=lambda j: (-strength[j], names[j])
+    )
+    picked = sorted(chosen[:most])
+    return Candidates(
+        features_from([(f"“{names[j]}”", Kind.KEYWORD, columns[j]) for j in picked]), len(names)
+    )

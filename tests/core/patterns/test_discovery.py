@@ -1,0 +1,218 @@
+"""Discovery: what is found, what is seen through, what is folded, what is only apparent."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from kbagent.core.patterns.casetable import CaseTable, Consequent, Factor, Kind, features_from
+from kbagent.core.patterns.discovery import Discovery, LevelEffect, RankEffect, Settings, discover
+from kbagent.core.patterns.lifetime import State
+
+RNG = np.random.default_rng
+
+
+def flags(name: str, hit: np.ndarray) -> Consequent:
+    return Consequent.of_flags(name, [bool(h) for h in hit])
+
+
+def word(name: str, has: np.ndarray) -> tuple[str, Kind, np.ndarray]:
+    return name, Kind.KEYWORD, np.flatnonzero(has).astype(np.int32)
+
+
+def facet(name: str, codes: np.ndarray, *, testable: bool = True) -> Factor:
+    return Factor.of(name, [f"{name}{c}" for c in codes], testable=testable)
+
+
+def found(discovery: Discovery) -> set[str]:
+    return {p.antecedent for p in discovery.patterns}
+
+
+def test_a_real_effect_is_found_with_its_size() -> None:
+    rng = RNG(1)
+    has = rng.random(5000) < 0.2
+    escalated = rng.random(5000) < np.where(has, 0.3, 0.15)
+    table = CaseTable.of([], features_from([word("vpn", has)]), np.zeros(5000, dtype=np.int32))
+    (pattern,) = discover(table, [flags("escalated", escalated)]).patterns
+    assert isinstance(pattern.effect, LevelEffect)
+    assert pattern.effect.counts.exposed == has.sum()
+    assert pattern.effect.lift == pytest.approx(escalated[has].mean() / escalated.mean())
+    assert pattern.effect.difference.low < 0.15 < pattern.effect.difference.high
+    assert 1 < pattern.effect.shrunk_lift < pattern.effect.lift
+    assert all(has[r] and escalated[r] for r in pattern.examples)
+
+
+def confounded(n: int) -> tuple[Factor, np.ndarray, np.ndarray]:
+    """An industry that likes the word and escalates; the word itself does nothing."""
+    rng = RNG(2)
+    industry = rng.integers(0, 4, n)
+    has = rng.random(n) < np.where(industry == 0, 0.7, 0.05)
+    escalated = rng.random(n) < np.where(industry == 0, 0.5, 0.1)
+    return facet("industry", industry), has, escalated
+
+
+def test_a_recorded_confounder_is_seen_through_and_named() -> None:
+    industry, has, escalated = confounded(6000)
+    table = CaseTable.of([industry], features_from([word("ledger", has)]))
+    result = discover(table, [flags("escalated", escalated)])
+    assert found(result) == {"industry=industry0"} | {
+        p.antecedent for p in result.patterns if p.antecedent.startswith("industry=")
+    }
+    (apparent,) = [a for a in result.apparent if a.antecedent == "ledger"]
+    assert apparent.because == "industry"
+
+
+def test_the_same_association_without_the_record_is_believed() -> None:
+    _, has, escalated = confounded(6000)
+    nothing = np.zeros(6000, dtype=np.int32)
+    table = CaseTable.of([], features_from([word("ledger", has)]), nothing)
+    assert found(discover(table, [flags("escalated", escalated)])) == {"ledger"}
+
+
+def test_two_confounders_together_are_seen_through() -> None:
+    rng = RNG(3)
+    a, b = rng.integers(0, 3, 20000), rng.integers(0, 3, 20000)
+    both = (a == 0).astype(int) + (b == 0)
+    has = rng.random(20000) < 0.05 + 0.3 * both
+    hit = rng.random(20000) < 0.05 + 0.2 * both
+    table = CaseTable.of(
+        [facet("a", a, testable=False), facet("b", b, testable=False)],
+        features_from([word("w", has)]),
+    )
+    assert discover(table, [flags("hit", hit)]).patterns == ()
+
+
+def test_a_reversal_is_named() -> None:
+    rng = RNG(4)
+    hard = rng.random(20000) < 0.5
+    has = rng.random(20000) < np.where(hard, 0.85, 0.15)
+    hit = rng.random(20000) < np.where(hard, 0.6 - 0.2 * has, 0.1 - 0.05 * has)
+    table = CaseTable.of(
+        [facet("difficulty", hard.astype(int), testable=False)], features_from([word("w", has)])
+    )
+    (pattern,) = discover(table, [flags("hit", hit)], Settings(min_lift=1.05)).patterns
+    assert pattern.reversal
+    assert isinstance(pattern.effect, LevelEffect)
+    assert pattern.effect.difference.estimate > 0 > pattern.effect.adjusted.high
+
+
+def test_a_twin_of_the_antecedent_is_an_alias_and_no_confounder() -> None:
+    rng = RNG(5)
+    release = rng.integers(0, 2, 4000)
+    crash = rng.random(4000) < np.where(release == 1, 0.3, 0.1)
+    table = CaseTable.of([facet("release", release), facet("month", release * 10, testable=False)])
+    result = discover(table, [flags("crash", crash)])
+    assert "release=release1" in found(result)
+    assert all(p.aliases == ("month",) for p in result.patterns)
+
+
+def test_what_a_stronger_pattern_explains_is_folded_under_it() -> None:
+    rng = RNG(6)
+    cause = rng.random(8000) < 0.3
+    companion = rng.random(8000) < np.where(cause, 0.6, 0.1)
+    hit = rng.random(8000) < np.where(cause, 0.4, 0.1)
+    columns = [word("cause", cause), word("companion", companion)]
+    table = CaseTable.of([], features_from(columns), np.zeros(8000, dtype=np.int32))
+    (pattern,) = discover(table, [flags("hit", hit)]).patterns
+    assert (pattern.antecedent, pattern.explains) == ("cause", ("companion",))
+
+
+def test_numbers_are_compared_by_ranks_with_the_mann_whitney_effect() -> None:
+    rng = RNG(7)
+    has = rng.random(3000) < 0.3
+    minutes = np.exp(rng.normal(4, 1, 3000) + 0.5 * has)
+    minutes[::7] = np.nan
+    table = CaseTable.of([], features_from([word("w", has)]), np.zeros(3000, dtype=np.int32))
+    (pattern,) = discover(table, [Consequent("minutes", values=minutes)]).patterns
+    known = ~np.isnan(minutes)
+    x, y = minutes[known & has], minutes[known & ~has]
+    u = stats.mannwhitneyu(x, y, use_continuity=False, method="asymptotic")
+    assert isinstance(pattern.effect, RankEffect)
+    assert pattern.effect.superiority == pytest.approx(u.statistic / (x.size * y.size))
+    assert pattern.p == pytest.approx(u.pvalue, rel=1e-6)
+    assert pattern.effect.median_with == pytest.approx(np.median(x))
+    assert pattern.effect.cliffs_delta == pytest.approx(2 * pattern.effect.adjusted - 1)
+
+
+def test_numbers_confounded_by_a_facet_are_seen_through() -> None:
+    rng = RNG(8)
+    product = rng.integers(0, 3, 9000)
+    has = rng.random(9000) < np.where(product == 0, 0.6, 0.1)
+    minutes = rng.exponential(1, 9000) + 2.0 * (product == 0)
+    table = CaseTable.of(
+        [facet("product", product, testable=False)], features_from([word("w", has)])
+    )
+    assert discover(table, [Consequent("minutes", values=minutes)]).patterns == ()
+
+
+def test_a_pattern_that_stopped_is_retired_and_says_until_when() -> None:
+    rng = RNG(9)
+    month = np.sort(rng.integers(0, 24, 24000)).astype(np.int32)
+    has = rng.random(24000) < 0.2
+    hit = rng.random(24000) < np.where(has & (month < 15), 0.3, 0.1)
+    table = CaseTable.of([], features_from([word("w", has)]), month)
+    (pattern,) = discover(table, [flags("hit", hit)]).patterns
+    assert pattern.lifetime.state is State.RETIRED
+    assert (pattern.lifetime.first, pattern.lifetime.last) == (0, 14)
+
+
+def test_a_lasting_pattern_holds_over_the_whole_time() -> None:
+    rng = RNG(10)
+    month = np.sort(rng.integers(0, 24, 12000)).astype(np.int32)
+    has = rng.random(12000) < 0.2
+    hit = rng.random(12000) < np.where(has, 0.3, 0.1)
+    table = CaseTable.of([], features_from([word("w", has)]), month)
+    (pattern,) = discover(table, [flags("hit", hit)]).patterns
+    assert pattern.lifetime.state is State.HOLDING
+    assert (pattern.lifetime.first, pattern.lifetime.last) == (0, 23)
+
+
+def test_chance_alone_is_rarely_a_pattern() -> None:
+    rng = RNG(11)
+    runs = 0
+    for _ in range(60):
+        columns = [word(f"w{j}", rng.random(800) < 0.2) for j in range(40)]
+        table = CaseTable.of([facet("os", rng.integers(0, 3, 800))], features_from(columns))
+        outcomes = [flags(f"y{k}", rng.random(800) < 0.2) for k in range(5)]
+        runs += bool(discover(table, outcomes).patterns)
+    assert runs <= 8  # 5 % of 60 are 3; P(more than 8) < 0.01
+
+
+def test_words_that_were_looked_at_before_are_corrected_for() -> None:
+    rng = RNG(12)
+    has = rng.random(1000) < 0.2
+    hit = rng.random(1000) < np.where(has, 0.23, 0.12)
+    table = CaseTable.of([], features_from([word("w", has)]), np.zeros(1000, dtype=np.int32))
+    assert discover(table, [flags("hit", hit)]).patterns
+    assert not discover(table, [flags("hit", hit)], also_considered=100_000).patterns
+
+
+def test_settings_change_what_is_told() -> None:
+    rng = RNG(13)
+    has = rng.random(20000) < 0.2
+    hit = rng.random(20000) < np.where(has, 0.24, 0.2)
+    table = CaseTable.of([], features_from([word("w", has)]), np.zeros(20000, dtype=np.int32))
+    outcome = [flags("hit", hit)]
+    assert discover(table, outcome).patterns
+    assert not discover(table, outcome, Settings(min_lift=1.5)).patterns
+    assert not discover(table, outcome, Settings(min_support=5000)).patterns
+    assert not discover(table, outcome, Settings(false_discovery=1e-30)).patterns
+    (pattern,) = discover(table, outcome, Settings(examples=2)).patterns
+    assert len(pattern.examples) == 2
+
+
+def test_of_many_levels_only_what_makes_one_likelier_is_told() -> None:
+    rng = RNG(14)
+    has = rng.random(9000) < 0.3
+    queue = np.where(has & (rng.random(9000) < 0.5), 0, rng.integers(0, 3, 9000))
+    table = CaseTable.of([], features_from([word("w", has)]), np.zeros(9000, dtype=np.int32))
+    result = discover(table, [Consequent.of_levels("queue", [f"q{c}" for c in queue])])
+    assert [(p.antecedent, p.level) for p in result.patterns] == [("w", "q0")]
+
+
+def test_nothing_to_read_gives_nothing() -> None:
+    empty = CaseTable.of([], None)
+    assert discover(empty, []).patterns == ()
+    one = CaseTable.of([Factor.of("os", ["mac"])])
+    assert discover(one, [Consequent.of_flags("escalated", [True])]).patterns == ()
+    unknown = CaseTable.of([Factor.of("os", ["mac"] * 50)])
+    assert discover(unknown, [Consequent.of_flags("escalated", [None] * 50)]).patterns == ()
