@@ -13,10 +13,10 @@ from kbagent.core.verification.recognition import Recognised
 SHORTEST = 4  # words of a part that can name a problem
 MOST_PARTS = 4
 CLEAR = 0.6  # share of votes from which a part speaks for an issue
-_POINT = re.compile(r"(?m)^\s*(?:\(?\d{1,2}[.)]|[-*•]|(?:first|second|third)(?:ly)?[,:])\s+")
+_POINT = re.compile(r"(?m)^[ \t]{0,8}(?:\(?\d{1,2}[.)]|[-*•]|(?:first|second|third)(?:ly)?[,:])\s")
 _ANOTHER = re.compile(
-    r"(?:(?<=[.!?])|\n)\s*(?=(?:also|additionally|in addition|furthermore|besides|separately|"
-    r"unrelated|on another note|another (?:issue|problem|thing|question)|"
+    r"(?:(?<=[.!?])|\n)[ \t]{0,8}(?=(?:also|additionally|in addition|furthermore|besides|"
+    r"separately|unrelated|on another note|another (?:issue|problem|thing|question)|"
     r"(?:a|my|the) (?:second|other|different|separate) (?:issue|problem|thing|question)|"
     r"(?:and )?secondly)\b)",
     re.IGNORECASE,

@@ -96,4 +96,5 @@ def _entropy(weights: Sequence[float]) -> float:
     total = sum(weights)
     if total <= 0:
         return 0.0
-    return -sum(w / total * math.log2(w / total) for w in weights if w > 0)
+    shares = [w / total for w in weights]
+    return -sum(p * math.log2(p) for p in shares if p > 0)

@@ -49,7 +49,7 @@ _HELPED_NOT = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
-    r"[.!?;\n]+(?=\s|$)|,?\s+\b(?:but|however|though|because|so)\b\s+", re.IGNORECASE
+    r"(?<![.!?;\n])[.!?;\n]+(?=\s|$)|\s(?:but|however|though|because|so)\b(?=\s)", re.IGNORECASE
 )
 _COMMON_WORDS = """a about after again all already also an and any app application are as at be
     been both but by can could did do doe doesn don done each even every first for from get go got
