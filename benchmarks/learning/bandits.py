@@ -123,11 +123,11 @@ def harm(size: Size, seeds: range) -> Iterator[Row]:
     """Change of success against no feedback, in points, when outcomes are useful or not."""
     worlds = many_issues(seeds, break_share=0.0)
     base = Protocol(cases=size.cases, report=0.2, seed=seeds.start)
-    kinds = (
-        ("useful", base, "worst ≥ −1", lambda d: d.min() >= -1.0),
-        ("shuffled", replace(base, shuffled=True), "mean ≥ −2", lambda d: d.mean() >= -2.0),
-        ("5 % hostile", replace(base, wrong=0.05), "mean ≥ 0", lambda d: d.mean() >= 0.0),
-        ("15 % hostile", replace(base, wrong=0.15), "mean ≥ 0", lambda d: d.mean() >= 0.0),
+    kinds: tuple[tuple[str, Protocol, str, Callable[[NDArray[np.float64]], bool]], ...] = (
+        ("useful", base, "worst ≥ −1", lambda d: bool(d.min() >= -1.0)),
+        ("shuffled", replace(base, shuffled=True), "mean ≥ −2", lambda d: bool(d.mean() >= -2.0)),
+        ("5 % hostile", replace(base, wrong=0.05), "mean ≥ 0", lambda d: bool(d.mean() >= 0.0)),
+        ("15 % hostile", replace(base, wrong=0.15), "mean ≥ 0", lambda d: bool(d.mean() >= 0.0)),
     )
     for kind, protocol, target, reached in kinds:
         frozen = run(worlds, NoFeedback(worlds), protocol).value.mean(axis=0)
@@ -140,7 +140,7 @@ def harm(size: Size, seeds: range) -> Iterator[Row]:
                 name,
                 target if judged else "",
                 f"{mean_interval(change, 2)}, worst {change.min():.2f}",
-                bool(reached(change)) if judged else None,
+                reached(change) if judged else None,
             )
 
 
@@ -187,7 +187,8 @@ def _half_and_half(seeds: int) -> Worlds:
 def _share_of(result: Run, choice: NDArray[np.int64], case: int) -> NDArray[np.float64]:
     """Mean share of a choice over the 20 cases up to `case`, one for each world."""
     window = result.share[case - 20 : case]
-    return np.take_along_axis(window, choice[None, :, None], axis=2)[:, :, 0].mean(axis=0)
+    taken = np.take_along_axis(window, choice[None, :, None], axis=2)
+    return np.asarray(taken[:, :, 0].mean(axis=0), dtype=np.float64)
 
 
 def _regret(result: Run, name: str, cases: int, *, judged: bool) -> Row:
@@ -261,4 +262,4 @@ def _recovery(
 
 
 def _month(values: NDArray[np.float64], number: int, month: int) -> NDArray[np.float64]:
-    return values[(number - 1) * month : number * month].mean(axis=0)
+    return np.asarray(values[(number - 1) * month : number * month].mean(axis=0))

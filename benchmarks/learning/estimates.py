@@ -84,7 +84,7 @@ def _greedy(
 ) -> NDArray[np.float64]:
     """(G, K) with 1 at the best by this many simulated outcomes of the first `choices`."""
     seen = rng.binomial(outcomes, rates[:, :choices]) + rng.random((len(rates), choices)) / 2
-    return np.eye(rates.shape[1])[seen.argmax(axis=1)]
+    return np.asarray(np.eye(rates.shape[1])[seen.argmax(axis=1)])
 
 
 def _differ(

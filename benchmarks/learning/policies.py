@@ -123,7 +123,7 @@ class KbagentPolicy:
         allowed = gate_score(alpha, beta, np.zeros(len(alpha), dtype=np.intp)) > p.gate
         allowed[:, 0] = True
         means = np.where(allowed, alpha / (alpha + beta), -1.0)
-        return np.eye(alpha.shape[1])[means.argmax(axis=1)]
+        return np.asarray(np.eye(alpha.shape[1])[means.argmax(axis=1)])
 
     def learn(self, world: int, issue: int, choice: int, reward: float, share: float) -> None:
         resolution = self.worlds.resolution[world, issue, choice]
@@ -164,7 +164,7 @@ class VowpalWabbit:
     def start(cls, worlds: Worlds, arguments: str) -> "VowpalWabbit | None":
         """One workspace a world; None where the package is not installed."""
         try:
-            import vowpalwabbit
+            import vowpalwabbit  # type: ignore[import-untyped]
         except ImportError:
             return None
         options = f"--cb_explore_adf --quiet {arguments}"
@@ -174,7 +174,7 @@ class VowpalWabbit:
         found = np.empty((self.worlds.seeds, self.worlds.rates.shape[-1]))
         for world in self._rows:
             found[world] = self._workspaces[world].predict(self._lines(world, int(issues[world])))
-        return found / found.sum(axis=1, keepdims=True)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
 
     def learn(self, world: int, issue: int, choice: int, reward: float, share: float) -> None:
         lines = self._lines(world, issue)

@@ -46,7 +46,7 @@ class Run:
     def capture(self) -> NDArray[np.float64]:
         """(policy − random)/(oracle − random), one for each world."""
         random = self.random.sum(axis=0)
-        return (self.value.sum(axis=0) - random) / (self.best.sum(axis=0) - random)
+        return np.asarray((self.value.sum(axis=0) - random) / (self.best.sum(axis=0) - random))
 
 
 def run(worlds: Worlds, policy: BanditPolicy, protocol: Protocol) -> Run:
