@@ -44,6 +44,8 @@ COMMANDS: Mapping[str, Entry] = {
     "add": Entry("add", "Add one case by hand, from a file or in an editor.", TEACH),
     "link": Entry("links:link", "Say that two cases are the same issue.", TEACH),
     "unlink": Entry("links:unlink", "Take back that two cases are the same issue.", TEACH),
+    "issue": Entry("issue", "See and correct which cases belong together.", TEACH),
+    "resolution": Entry("resolution", "Correct which wordings are one approach.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "model": Entry("model", "See or change the encoder.", KEEP),

@@ -259,3 +259,97 @@ def arrived_links(connection: sqlite3.Connection) -> list[tuple[int, int, LinkKi
         [(row[0], row[3], row[4]) for row in rows],
     )
     return [(row[0], row[1], LinkKind(row[2])) for row in rows]
+
+
+def name_of(connection: sqlite3.Connection, issue_id: int) -> tuple[str | None, str | None]:
+    """(title, who gave it) of an issue."""
+    row = connection.execute(
+        "SELECT title, named_by FROM issues WHERE id = ?", (issue_id,)
+    ).fetchone()
+    return (row[0], row[1]) if row else (None, None)
+
+
+def reset_title(
+    connection: sqlite3.Connection, issue_id: int, title: str | None, named_by: str | None
+) -> None:
+    """Give an issue the name back that it had."""
+    connection.execute(
+        "UPDATE issues SET title = ?, named_by = ? WHERE id = ?", (title, named_by, issue_id)
+    )
+
+
+def before_change(connection: sqlite3.Connection, change: int) -> list[Membership]:
+    """Where the cases that a decision moved were before it, if they were anywhere."""
+    rows = connection.execute(
+        """SELECT case_id, issue_id, kind, confidence, method FROM membership_log WHERE id IN (
+            SELECT (SELECT max(former.id) FROM membership_log AS former
+                WHERE former.case_id = moved.case_id AND former.id < moved.first)
+            FROM (SELECT case_id, min(id) AS first FROM membership_log
+                WHERE change = ? GROUP BY case_id) AS moved)
+        ORDER BY case_id""",
+        (change,),
+    )
+    return [Membership(*row) for row in rows]
+
+
+def later_changes(connection: sqlite3.Connection, change: int) -> list[int]:
+    """Decisions after this one that moved any of the same cases and still stand, newest first."""
+    rows = connection.execute(
+        """SELECT DISTINCT later.change FROM membership_log AS later
+        WHERE later.change > ? AND later.case_id IN
+            (SELECT case_id FROM membership_log WHERE change = ?)
+        AND NOT EXISTS (SELECT 1 FROM decisions WHERE undoes = later.change)
+        AND NOT EXISTS (SELECT 1 FROM decisions WHERE id = later.change AND undoes IS NOT NULL)
+        ORDER BY later.change DESC""",
+        (change, change),
+    )
+    return [row[0] for row in rows]
+
+
+def history(connection: sqlite3.Connection, case_id: int) -> list[tuple[str, int, str, str]]:
+    """(when, issue, kind, why) of each placement of a case, oldest first."""
+    return connection.execute(
+        "SELECT at, issue_id, kind, why FROM membership_log WHERE case_id = ? ORDER BY id",
+        (case_id,),
+    ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An issue in a list: how often and when it was seen, and its longest silence in days."""
+
+    issue_id: int
+    title: str
+    instances: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    longest_gap: float
+
+
+def listing(
+    connection: sqlite3.Connection,
+    *,
+    least: int = 1,
+    most: int | None = None,
+    order: str = "instances",
+    limit: int = 50,
+) -> list[Listed]:
+    """Issues with `least` to `most` instances, by number of instances, last sight or gap."""
+    orders = {"instances": "n DESC", "last": "last DESC", "gap": "gap DESC"}
+    rows = connection.execute(
+        f"""WITH seen AS (
+            SELECT issue_id, cases.id AS case_id, cases.title AS title, opened_at,
+                julianday(opened_at) - lag(julianday(opened_at))
+                    OVER (PARTITION BY issue_id ORDER BY opened_at) AS gap
+            FROM memberships JOIN cases ON cases.id = case_id WHERE withdrawn_at IS NULL),
+        grouped AS (SELECT issue_id, count(*) AS n, min(opened_at) AS first,
+            max(opened_at) AS last, coalesce(max(gap), 0) AS gap, min(case_id) AS any_case
+            FROM seen GROUP BY issue_id)
+        SELECT issue_id, coalesce(issues.title, cases.title), n, first, last, gap FROM grouped
+        JOIN issues ON issues.id = issue_id JOIN cases ON cases.id = any_case
+        WHERE n >= ? AND n <= ? ORDER BY {orders[order]}, issue_id LIMIT ?""",
+        (least, most if most is not None else 2**62, limit),
+    )
+    return [
+        Listed(row[0], row[1], row[2], to_moment(row[3]), to_moment(row[4]), row[5]) for row in rows
+    ]

@@ -11,6 +11,7 @@ from kbagent.model.case import Attempt, AttemptRecord, Resolution, Verdict
 from kbagent.store.cases import chunks
 from kbagent.store.moments import to_moment, to_text
 
+_SHOWN = "id, coalesce(name || ': ' || text, text), code, canonical_id"
 _ATTEMPT = "id, case_id, resolution_id, ordinal, verdict, at, by"
 
 
@@ -45,7 +46,7 @@ def by_ids(connection: sqlite3.Connection, resolution_ids: Iterable[int]) -> dic
     for chunk in chunks(list(resolution_ids)):
         marks = ",".join("?" * len(chunk))
         for row in connection.execute(
-            f"SELECT id, text, code, canonical_id FROM resolutions WHERE id IN ({marks})", chunk
+            f"SELECT {_SHOWN} FROM resolutions WHERE id IN ({marks})", chunk
         ):
             found[row[0]] = Resolution(*row)
     return found
@@ -92,7 +93,7 @@ def attempts_of(
         marks = ",".join("?" * len(chunk))
         rows = connection.execute(
             f"SELECT {_ATTEMPT} FROM attempts WHERE case_id IN ({marks}) AND recorded_at <= ?"
-            " AND coalesce(retired_at, '9999') >= ? ORDER BY case_id, ordinal, id",
+            " AND (retired_at IS NULL OR retired_at > ?) ORDER BY case_id, ordinal, id",
             (*chunk, horizon, horizon),
         )
         found.extend(_attempt(row) for row in rows)
@@ -161,7 +162,7 @@ def by_hash(connection: sqlite3.Connection, text_hash: bytes) -> int | None:
 def wordings(connection: sqlite3.Connection, canonical_id: int) -> list[Resolution]:
     """Every text that counts as one approach, by id."""
     rows = connection.execute(
-        "SELECT id, text, code, canonical_id FROM resolutions WHERE canonical_id = ? ORDER BY id",
+        f"SELECT {_SHOWN} FROM resolutions WHERE canonical_id = ? ORDER BY id",
         (canonical_id,),
     )
     return [Resolution(*row) for row in rows]
@@ -178,3 +179,47 @@ def cases_of(connection: sqlite3.Connection, resolution_ids: Sequence[int]) -> l
         )
         found.update(row[0] for row in rows)
     return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which approach a wording counts as, and who or what says so (None: it is its own)."""
+
+    resolution_id: int
+    canonical_id: int
+    grouped_by: str | None
+
+
+def groupings(connection: sqlite3.Connection, resolution_ids: Iterable[int]) -> list[Grouping]:
+    """The grouping of each of these wordings, by id."""
+    found: list[Grouping] = []
+    for chunk in chunks(sorted(resolution_ids)):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT id, canonical_id, grouped_by FROM resolutions WHERE id IN ({marks})"
+            " ORDER BY id",
+            chunk,
+        )
+        found.extend(Grouping(*row) for row in rows)
+    return found
+
+
+def regroup(connection: sqlite3.Connection, grouping: Grouping) -> None:
+    """Let a wording count as another approach; its evidence counts there from now on."""
+    connection.execute(
+        "UPDATE resolutions SET canonical_id = ?, grouped_by = ? WHERE id = ?",
+        (grouping.canonical_id, grouping.grouped_by, grouping.resolution_id),
+    )
+
+
+def set_name(connection: sqlite3.Connection, resolution_id: int, name: str | None) -> None:
+    """Give an approach a short name, or take it away."""
+    connection.execute("UPDATE resolutions SET name = ? WHERE id = ?", (name, resolution_id))
+
+
+def name_of(connection: sqlite3.Connection, resolution_id: int) -> str | None:
+    """The short name that a person gave an approach."""
+    row = connection.execute(
+        "SELECT name FROM resolutions WHERE id = ?", (resolution_id,)
+    ).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,157 @@
+"""`kbagent issue list|show|merge|split|move|rename|history|undo`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
+from kbagent.cli.screens import issues as screens
+from kbagent.cli.screens.details import format_details
+from kbagent.errors import UsageError
+from kbagent.store import decisions, issues
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.retrieve.details import details_of
+from kbagent.usecases.revise import families
+
+app = typer.Typer(no_args_is_help=True, help="See and correct which cases belong together.")
+
+Issue = Annotated[str, typer.Argument(metavar="ISSUE", help="An issue like i5.")]
+Limit = Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many to show.")]
+RARE = (2, 5)  # instances of a rare issue
+
+
+@app.command("list")
+def list_issues(
+    *,
+    rare: Annotated[bool, typer.Option("--rare", help="Seen two to five times.")] = False,
+    recurring: Annotated[bool, typer.Option("--recurring", help="Seen at least twice.")] = False,
+    by_gap: Annotated[
+        bool, typer.Option("--by-gap", help="Longest silence first: back after a long time.")
+    ] = False,
+    limit: Limit = 30,
+    output: FormatOption = Format.TABLE,
+    kb: Kb = None,
+) -> None:
+    """List issues, the most frequent first."""
+    if rare and recurring:
+        raise UsageError(what="Give either --rare or --recurring.")
+    least, most = RARE if rare else (2 if recurring or by_gap else 1, None)
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = issues.listing(
+            base.connection,
+            least=least,
+            most=most,
+            order="gap" if by_gap else "instances",
+            limit=limit,
+        )
+    if output is Format.TABLE:
+        print_screen(screens.format_issues(found, width=screen_width()))
+    elif output is Format.CSV:
+        write(screens.issues_csv(found))
+    elif output is Format.MD:
+        write(screens.issues_markdown(found))
+    else:
+        write(to_json([asdict(one) for one in found]))
+
+
+@app.command()
+def show(issue: Issue, *, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+    """Show an issue with every instance and resolution."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = details_of(base, f"i{families.issue_number(issue)}")
+    if output is Format.TABLE:
+        print_screen(format_details(found, width=screen_width()))
+    else:
+        write(to_json(asdict(found)))
+
+
+@app.command()
+def merge(
+    kept: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue that stays.")],
+    absorbed: Annotated[str, typer.Argument(metavar="OTHER", help="The issue that joins it.")],
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Say that two issues are one."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        numbers = families.issue_number(kept), families.issue_number(absorbed)
+        change = families.merge(base, *numbers, by=by)
+    _told(f"i{numbers[1]} is part of i{numbers[0]} now", change)
+
+
+@app.command()
+def split(
+    issue: Issue,
+    cases: Annotated[list[str], typer.Argument(metavar="CASE…", help="Cases that leave it.")],
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Say that some cases of an issue are another issue."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        own, change = families.split(base, families.issue_number(issue), cases, by=by)
+    _told(
+        f"{len(cases)} case{'s' if len(cases) != 1 else ''} moved to the new issue i{own}", change
+    )
+
+
+@app.command()
+def move(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="A case as SOURCE:ID.")],
+    issue: Issue,
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Say that a case belongs to another issue."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        number = families.issue_number(issue)
+        change = families.move(base, case, number, by=by)
+    _told(f"{case} belongs to i{number} now", change)
+
+
+@app.command()
+def rename(
+    issue: Issue,
+    title: Annotated[str, typer.Argument(help="Its new title.")],
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Give an issue a title of your own."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        number = families.issue_number(issue)
+        change = families.rename(base, number, title, by=by)
+    _told(f"i{number} is called '{title.strip()}' now", change)
+
+
+@app.command()
+def history(*, limit: Limit = 20, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+    """Show what people decided about issues, newest first."""
+    kinds = (*families.KINDS, *(f"undo {kind}" for kind in families.KINDS))
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = decisions.latest(base.connection, limit, *kinds)
+    if output is Format.TABLE:
+        print_screen(screens.format_decisions(found, width=screen_width()))
+    else:
+        write(to_json([asdict(one) for one in found]))
+
+
+@app.command()
+def undo(
+    change: Annotated[int, typer.Argument(help="A decision's number, as `issue history` says.")],
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Take a decision about issues back."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        moved = families.undo(base, change, by=by)
+    write(f"taken back: decision {change}; {moved} case{'s' if moved != 1 else ''} moved back")
+
+
+def _told(what: str, change: int) -> None:
+    write(f"{what}  (take it back: kbagent issue undo {change})")
