@@ -51,7 +51,7 @@ class Watch:
     """
 
     ratios: tuple[float, ...] = (2.0, 4.0)
-    bar: float = 5.5
+    bar: float = 5.0
     window: int = 84
     guard: int = 10
     warm_up: int = 28
@@ -80,13 +80,13 @@ class Rise:
         return (self.observed + 0.5) / (self.expected + 0.5)
 
 
-def bar_for(series: int, base: float = 5.5) -> float:
+def bar_for(series: int, base: float = 5.0) -> float:
     """The bar at which that many series together give as many false alarms as 100 do at `base`.
 
     False alarms fall as e^(−bar), so the bar grows with the logarithm of the number of series.
 
     >>> bar_for(100), round(bar_for(2000), 2)
-    (5.5, 8.5)
+    (5.0, 8.0)
     """
     return base + max(0.0, math.log(max(series, 1) / 100))
 
@@ -94,12 +94,20 @@ def bar_for(series: int, base: float = 5.5) -> float:
 def expectations(counts: Ints, weekdays: Ints, watch: Watch) -> tuple[Floats, Floats]:
     """Expected cases and dispersion κ (variance μ + κμ²) per series and day, from the past only.
 
-    `counts` is series x day, `weekdays` 0 to 6 per day. The same shape comes back twice.
+    A series is expected to keep its share of the volume, and the volume of a day is what the
+    weekday leads one to expect, corrected by what the other series show that day. `counts` is
+    series x day, `weekdays` 0 to 6 per day. The same shape comes back twice.
     """
-    exposure = _exposure(counts, weekdays, watch)
-    level = _levels(counts, exposure, watch)
-    mean = np.maximum(level * exposure, 1e-6)
+    sums = _cumulative(counts)
+    usual = _usual_volume(counts, weekdays, watch)
+    exposure = _exposure(counts, sums, usual, watch)
+    mean = np.maximum(_shares(sums, exposure, usual, watch) * exposure, 1e-6)
     return mean, _dispersions(counts, mean)
+
+
+def _cumulative(counts: Ints | Floats) -> Floats:
+    zero = np.zeros((counts.shape[0], 1))
+    return np.concatenate((zero, counts.cumsum(axis=1, dtype=np.float64)), axis=1)
 
 
 def _trailing(sums: Floats, day: int, watch: Watch) -> Floats:
@@ -109,23 +117,15 @@ def _trailing(sums: Floats, day: int, watch: Watch) -> Floats:
     return np.asarray(sums[..., stop] - sums[..., start])
 
 
-def _exposure(counts: Ints, weekdays: Ints, watch: Watch) -> Floats:
-    """Weekday factor times the day's volume factor; the volume is that of the other series."""
-    series, days = counts.shape
+def _usual_volume(counts: Ints, weekdays: Ints, watch: Watch) -> Floats:
+    """Cases over all series that each day leads one to expect: recent mean times weekday factor."""
     totals = counts.sum(axis=0).astype(np.float64)
-    weekday = np.ones(days)
-    volume = np.ones((series, days))
-    sums = np.concatenate((np.zeros((series, 1)), counts.cumsum(axis=1, dtype=np.float64)), axis=1)
-    for day in range(days):
-        weekday[day] = _weekday_factor(totals, weekdays, day, watch.window)
-        span = min(watch.window, max(0, day - watch.guard))
-        if span < DAYS_A_WEEK:
-            continue
-        usual = _trailing(sums, day, watch) / span * weekday[day]
-        capped = np.minimum(counts[:, day], RISEN * usual + RISEN)
-        others, expected = capped.sum() - capped, usual.sum() - usual
-        volume[:, day] = (others + VOLUME_PRIOR) / (expected + VOLUME_PRIOR)
-    return volume * weekday
+    usual = np.empty(totals.size)
+    for day in range(totals.size):
+        past = totals[max(0, day - watch.window) : day]
+        mean = past.mean() if past.size else totals[day]
+        usual[day] = max(mean * _weekday_factor(totals, weekdays, day, watch.window), 1.0)
+    return usual
 
 
 def _weekday_factor(totals: Floats, weekdays: Ints, day: int, window: int) -> float:
@@ -139,17 +139,29 @@ def _weekday_factor(totals: Floats, weekdays: Ints, day: int, window: int) -> fl
     return float((past[same].sum() + mean) / (mean * (np.count_nonzero(same) + 1)))
 
 
-def _levels(counts: Ints, exposure: Floats, watch: Watch) -> Floats:
-    """Cases a day at exposure 1: the posterior mean over the guarded window."""
-    zero = np.zeros((counts.shape[0], 1))
-    cases = np.concatenate((zero, counts.cumsum(axis=1, dtype=np.float64)), axis=1)
-    at_risk = np.concatenate((zero, exposure.cumsum(axis=1)), axis=1)
-    level = np.empty(counts.shape)
-    prior_days = watch.prior_cases / watch.prior_rate
+def _exposure(counts: Ints, sums: Floats, usual: Floats, watch: Watch) -> Floats:
+    """Each day's volume as the other series show it; cases a day, series x day."""
+    exposure = np.tile(usual, (counts.shape[0], 1))
     for day in range(counts.shape[1]):
-        seen, days = _trailing(cases, day, watch), _trailing(at_risk, day, watch)
-        level[:, day] = (seen + watch.prior_cases) / (days + prior_days)
-    return level
+        past = _trailing(sums, day, watch)
+        if past.sum() == 0:
+            continue
+        own = past / past.sum() * usual[day]
+        capped = np.minimum(counts[:, day], RISEN * own + RISEN)
+        others, expected = capped.sum() - capped, own.sum() - own
+        exposure[:, day] *= (others + VOLUME_PRIOR) / (expected + VOLUME_PRIOR)
+    return exposure
+
+
+def _shares(sums: Floats, exposure: Floats, usual: Floats, watch: Watch) -> Floats:
+    """Each series' share of the volume: the posterior mean over the guarded window."""
+    at_risk = _cumulative(exposure)
+    share = np.empty(exposure.shape)
+    prior_days = watch.prior_cases / watch.prior_rate
+    for day in range(exposure.shape[1]):
+        seen, volume = _trailing(sums, day, watch), _trailing(at_risk, day, watch)
+        share[:, day] = (seen + watch.prior_cases) / (volume + prior_days * usual[day])
+    return share
 
 
 def _dispersions(counts: Ints, mean: Floats) -> Floats:
