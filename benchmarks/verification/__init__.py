@@ -1,0 +1,1 @@
+"""Does kbagent know what it does not know? Run with ``python -m benchmarks.verification``."""

@@ -1,0 +1,68 @@
+"""Print and write the table of verification: novelty, promised errors, calibration."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.learning.table import Row, as_markdown, write
+from benchmarks.verification.confidence_rows import calibration_rows, selective_rows
+from benchmarks.verification.novelty_rows import novelty_rows
+from benchmarks.verification.sets import NEEDED, load_banking, load_clinc
+from kbagent.store.encoder.session import load_encoder
+
+TITLE = "Verification: novelty, promised errors, calibration"
+QUICK_SHARE = 0.15  # of each intent's queries
+
+
+def main() -> int:
+    arguments = _arguments()
+    missing = [name for name in NEEDED if not (arguments.data / name).exists()]
+    if missing:
+        print(f"{arguments.data} lacks {', '.join(missing)}: nothing measured", file=sys.stderr)
+        return 1
+    started = time.perf_counter()
+    rng = np.random.default_rng(arguments.seed)
+    encoder = load_encoder(notify=lambda message: print(message, file=sys.stderr))
+    share = QUICK_SHARE if arguments.quick else 1.0
+    clinc = load_clinc(arguments.data, encoder, share=share, rng=rng)
+    banking = load_banking(arguments.data, encoder, share=share, rng=rng)
+    print(f"embedded in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    rows: list[Row] = [
+        *novelty_rows(clinc, banking, rng),
+        *selective_rows(banking, rng),
+        *calibration_rows(banking, rng),
+    ]
+    notes = [
+        f"Seed {arguments.seed}, encoder {encoder.name}, share of the data {share:g}, "
+        f"{time.perf_counter() - started:.0f} s. 95 % intervals: bootstrap over test queries "
+        "(out of scope), over 100 random splits (the rest).",
+        "Out of scope: issues stored from CLINC150 train; weights as named; the threshold refuses "
+        "5 % of in-scope validation; figures on test. Promises: banking77 train stored, test "
+        "split in halves, threshold set on one and judged by the errors seen on the other. "
+        "Calibration: half of train stored, calibrator fitted on the named number of the other "
+        "queries, measured on the rest (15 bins of equal mass, debiased).",
+        "Chosen by hand: the kinds of signals were explored with the CLINC150 test figures in view, "
+        "and their constants afterwards confirmed on validation alone (val, oos_val, oos_train); "
+        "no weight and no threshold saw the test part. The vote's width was chosen on CLINC150 "
+        "validation, StackFAQ and banking77 train, its softening on CLINC150 and StackFAQ.",
+    ]
+    print(as_markdown(TITLE, rows, notes))
+    name = "verification-quick" if arguments.quick else "verification"
+    write(arguments.out / name, TITLE, rows, notes)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verification")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data")
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--quick", action="store_true", help="a sample, under a minute")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
