@@ -80,7 +80,7 @@ def import_file(
 ) -> None:
     """Bring in outcomes from a closing script; importing twice changes nothing."""
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        done = import_outcomes(base, read_text(file).splitlines(keepends=True))
+        done = import_outcomes(base, read_text(file))
     if output is Format.TABLE:
         print_screen(screens.format_feedback_import(done))
     else:

@@ -80,7 +80,7 @@ def read_text(file: Path) -> str:
         UnreadableFile: it cannot be read.
     """
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return file.read_bytes().decode("utf-8-sig", "replace")
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableFile(path=file, reason=reason, hint="Check the path.") from error

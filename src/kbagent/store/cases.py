@@ -13,6 +13,8 @@ from kbagent.store.moments import known, to_moment, to_text
 FACET_VALUE_LIMIT = 200  # characters; longer values are kept with the case but not filterable
 _CHUNK = 500  # bound values per statement, below SQLite's oldest limit of 999
 
+_COLONS = 8  # of a reference that are tried as the one between source and id
+
 _COLUMNS = """cases.id, source, external_id, title, body, status, opened_at, closed_at, url, csat,
     minutes, escalated, coalesce(issue_id, -cases.id) AS issue_id, recorded_at, withdrawn_at"""
 _FROM = "FROM cases LEFT JOIN memberships ON memberships.case_id = cases.id"
@@ -95,17 +97,17 @@ def by_ids(connection: sqlite3.Connection, case_ids: Iterable[int]) -> dict[int,
 
 def by_ref(connection: sqlite3.Connection, ref: str) -> Case | None:
     """The case called `source:external_id`, or by its external id alone when that is unique."""
-    source, separator, external_id = ref.partition(":")
-    rows = []
-    if separator:
-        rows = connection.execute(
+    places = [place for place, sign in enumerate(ref) if sign == ":"]
+    for place in places[:_COLONS]:  # either part may hold colons of its own
+        row = connection.execute(
             f"SELECT {_COLUMNS} {_FROM} WHERE source = ? AND external_id = ?",
-            (source, external_id),
-        ).fetchall()
-    if not rows:
-        rows = connection.execute(
-            f"SELECT {_COLUMNS} {_FROM} WHERE external_id = ? LIMIT 2", (ref,)
-        ).fetchall()
+            (ref[:place], ref[place + 1 :]),
+        ).fetchone()
+        if row is not None:
+            return _case(row)
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} {_FROM} WHERE external_id = ? LIMIT 2", (ref,)
+    ).fetchall()
     return _case(rows[0]) if len(rows) == 1 else None
 
 

@@ -3,6 +3,7 @@
 Opening is cheap: neither the encoder nor an index is loaded before it is used.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ class KnowledgeBase:
     def index_folder(self) -> Path:
         """Where the disposable indexes live; made when it is missing."""
         folder = self.folder / INDEX_NAME
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(OSError):  # a disk that is only read: the query does without
+            folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
 
@@ -71,8 +73,7 @@ def open_knowledge_base(
     if schema_version(database.connection) == 0:
         database.close()
         raise NoKnowledgeBase(path=folder)
-    migrate(database)
-    return KnowledgeBase(folder, database, notify=notify, clock=clock)
+    return _ready(folder, database, notify, clock)
 
 
 def create_knowledge_base(
@@ -89,10 +90,19 @@ def create_knowledge_base(
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableFile(path=folder, reason=reason, hint="Choose another --kb.") from error
+    return _ready(folder, database, notify, clock)
+
+
+def _ready(folder: Path, database: Database, notify: Notify, clock: Clock) -> KnowledgeBase:
+    """The schema brought up to date and the default policy in its place.
+
+    Who made the file may have been stopped before either.
+    """
     migrate(database)
-    with database.write() as connection:
-        if policies.by_version(connection, policies.DEFAULT_VERSION) is None:
-            policies.add(connection, "default", PolicyParameters(), clock())
+    if policies.by_version(database.connection, policies.DEFAULT_VERSION) is None:
+        with database.write() as connection:
+            if policies.by_version(connection, policies.DEFAULT_VERSION) is None:
+                policies.add(connection, "default", PolicyParameters(), clock())
     return KnowledgeBase(folder, database, notify=notify, clock=clock)
 
 

@@ -86,6 +86,21 @@ def standing_on(connection: sqlite3.Connection, case_id: int, resolution_id: int
     return _outcome(row) if row else None
 
 
+def taken_back_on(
+    connection: sqlite3.Connection, case_id: int, resolution_id: int
+) -> Verdict | None:
+    """What the exports last said of an attempt, when a person has taken that back."""
+    row = connection.execute(
+        """SELECT said.verdict FROM outcomes AS said
+        JOIN outcomes AS undo ON undo.undoes = said.id
+        WHERE said.case_id = ? AND said.resolution_id = ? AND said.source != 'explicit'
+        AND undo.source = 'explicit' AND undo.verdict = 'unknown'
+        ORDER BY said.id DESC LIMIT 1""",
+        (case_id, resolution_id),
+    ).fetchone()
+    return Verdict(row[0]) if row else None
+
+
 def is_undone(connection: sqlite3.Connection, outcome_id: int) -> bool:
     """Whether a later entry took this one's place."""
     row = connection.execute("SELECT 1 FROM outcomes WHERE undoes = ?", (outcome_id,)).fetchone()

@@ -49,18 +49,22 @@ def retain_attempts(
         if resolution_id in seen:
             continue
         seen.add(resolution_id)
+        standing = ledger.standing_on(connection, case_id, resolution_id)
+        verdict = _verdict_now(record, attempt, standing)
+        now_told = replace(attempt, verdict=verdict)
         if resolution_id not in before:
-            resolutions.insert_attempt(connection, case_id, resolution_id, ordinal, attempt, now)
+            resolutions.insert_attempt(connection, case_id, resolution_id, ordinal, now_told, now)
             added += 1
-        elif before[resolution_id].verdict is not attempt.verdict:
-            resolutions.set_verdict(connection, before[resolution_id].id, attempt.verdict)
-        entry = _entry(record, attempt, now, with_secondary=attempt is last)
-        outcomes += _account(
-            connection, replace(entry, case_id=case_id, resolution_id=resolution_id)
-        )
+        elif before[resolution_id].verdict is not verdict and (
+            standing is not None or verdict is not Verdict.UNKNOWN
+        ):  # where the export says nothing, what a person said of the attempt stays
+            resolutions.set_verdict(connection, before[resolution_id].id, verdict)
+        entry = _entry(record, now_told, now, with_secondary=attempt is last)
+        entry = replace(entry, case_id=case_id, resolution_id=resolution_id)
+        outcomes += _account(connection, entry, standing)
     for attempt_before in before.values():
         if attempt_before.resolution_id not in seen:
-            outcomes += _withdraw(connection, attempt_before, now)
+            outcomes += _withdraw(connection, record, attempt_before, now)
     return AttemptChanges(added, outcomes)
 
 
@@ -78,6 +82,20 @@ def told_attempts(record: CaseRecord) -> tuple[AttemptRecord, ...]:
         replace(attempts[last], verdict=Verdict.FAILED),
         *attempts[last + 1 :],
     )
+
+
+def _verdict_now(record: CaseRecord, attempt: AttemptRecord, standing: Outcome | None) -> Verdict:
+    """What to hold of an attempt; in a reopened case what had worked did not last.
+
+    A ticket system that sets a case back to open says nothing of its answer any more.
+    """
+    if (
+        record.status is CaseStatus.REOPENED
+        and attempt.verdict is Verdict.UNKNOWN
+        and standing is not None
+    ):
+        return Verdict.FAILED
+    return attempt.verdict
 
 
 def _last_known(attempts: list[AttemptRecord]) -> AttemptRecord | None:
@@ -106,14 +124,14 @@ def _entry(
     )
 
 
-def _account(connection: sqlite3.Connection, entry: Outcome) -> int:
+def _account(connection: sqlite3.Connection, entry: Outcome, standing: Outcome | None) -> int:
     """Append what is new about an attempt; 1 when something was, else 0."""
-    standing = ledger.standing_on(connection, entry.case_id, entry.resolution_id)
     if standing is None:
-        if entry.verdict is Verdict.UNKNOWN:
-            return 0
+        taken_back = ledger.taken_back_on(connection, entry.case_id, entry.resolution_id)
+        if entry.verdict in (Verdict.UNKNOWN, taken_back):
+            return 0  # what a person took back is not said again by the same export
         return _append(connection, entry)
-    if standing.verdict is entry.verdict and standing.csat == (entry.csat or standing.csat):
+    if standing.verdict is entry.verdict and entry.csat in (None, standing.csat):
         return 0
     changed = replace(entry, source=OutcomeSource.INFERRED, undoes=standing.id)
     return _append(connection, replace(changed, reason=_reason(standing, changed)))
@@ -127,11 +145,20 @@ def _reason(before: Outcome, after: Outcome) -> str:
     return f"{before.verdict} became {after.verdict}"
 
 
-def _withdraw(connection: sqlite3.Connection, attempt: Attempt, now: datetime) -> int:
-    """An attempt that the export tells no longer: its outcome no longer counts."""
+def _withdraw(
+    connection: sqlite3.Connection, record: CaseRecord, attempt: Attempt, now: datetime
+) -> int:
+    """An attempt that the export tells no longer: its outcome no longer counts.
+
+    Where the case was reopened it failed: many systems empty the resolution then.
+    """
     standing = ledger.standing_on(connection, attempt.case_id, attempt.resolution_id)
     if standing is None and attempt.verdict is not Verdict.UNKNOWN:
         return 0  # given by a person on this case, not by the export
+    if standing is not None and record.status is CaseStatus.REOPENED:
+        resolutions.set_verdict(connection, attempt.id, Verdict.FAILED)
+        fallen = replace(standing, recorded_at=now, happened_at=now, verdict=Verdict.FAILED)
+        return _account(connection, fallen, standing)
     resolutions.retire_attempt(connection, attempt.id, now)
     if standing is None:
         return 0

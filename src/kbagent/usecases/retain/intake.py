@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import islice
 
 from kbagent.core.text.redaction import Redactor
-from kbagent.model.case import CaseRecord, Reject
+from kbagent.model.case import CaseRecord, CaseStatus, Reject
 from kbagent.model.importing import ImportCounts
 from kbagent.store import cases, issues, passages
 from kbagent.store.encoder.passages import passages as split_passages
@@ -163,6 +163,7 @@ class Intake:
         if stored is not None and stored.record_hash == item.record_hash:
             self.counts.unchanged += 1
             return
+        record = _as_it_stands(record, stored)
         if stored is None:
             case_id = cases.insert(connection, record, item.record_hash, now)
             self.counts.new += 1
@@ -200,6 +201,15 @@ class Intake:
             self.counts.facets[name] = self.counts.facets.get(name, 0) + 1
         if len(self.counts.samples) < _SAMPLES:
             self.counts.samples.append(record)
+
+
+def _as_it_stands(record: CaseRecord, stored: cases.Stored | None) -> CaseRecord:
+    """The record, reopened when a resolved case is told to be open again."""
+    if stored is None or record.status is not CaseStatus.OPEN:
+        return record
+    if stored.status not in (CaseStatus.RESOLVED, CaseStatus.REOPENED):
+        return record
+    return replace(record, status=CaseStatus.REOPENED)
 
 
 def _batches(

@@ -19,7 +19,7 @@ from kbagent.core.retrieval.fusion import FusedTerms
 from kbagent.core.retrieval.grouping import IssueHit as Group
 from kbagent.core.retrieval.grouping import group_by_issue
 from kbagent.core.retrieval.versions import version_key
-from kbagent.errors import UnknownHandle
+from kbagent.errors import Locked, UnknownHandle, UnreadableFile
 from kbagent.model.case import Case
 from kbagent.model.lookup import (
     InstanceHit,
@@ -35,7 +35,7 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retrieve.lookup_log import log_lookup, new_handle, rng_of
 from kbagent.usecases.retrieve.matching import Matches, match
-from kbagent.usecases.retrieve.scope import scope_of
+from kbagent.usecases.retrieve.scope import Scope, scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.reuse.approaches import Approach, approaches
 from kbagent.usecases.reuse.boundaries import limits_of
@@ -43,7 +43,7 @@ from kbagent.usecases.reuse.evidence import Experience, experience, refining
 
 INSTANCES_SHOWN = 3  # under an issue, unless every one is asked for
 RESOLUTIONS_SHOWN = 3
-_EVIDENCE_REACH = 40  # issues whose evidence is looked at before the cut
+_EVIDENCE_REACH = 60  # issues whose evidence may move them; fixed, so that pages never overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class _Sight:
     request: Request
     policy: Policy
     rng: np.random.Generator
+    scope: Scope
     facets: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -91,11 +92,11 @@ def search(
     """
     watch = Stopwatch()
     with kb.database.read():
-        sight = _Sight(
-            kb, request, policy_of(kb, request), rng_of(request), facets=_told_facets(request)
-        )
         scope = scope_of(kb.connection, request)
         watch.lap("filter")
+        sight = _Sight(
+            kb, request, policy_of(kb, request), rng_of(request), scope, _told_facets(request)
+        )
         found = match(kb, encoder, request, scope, sight.parameters, watch)
         gathered = _gather(sight, found)
         watch.lap("evidence")
@@ -103,18 +104,31 @@ def search(
         watch.lap("rank")
     shown = hits[request.offset : request.offset + request.limit]
     result = LookupResult(
-        handle=new_handle(kb) if log else "",
+        handle="",
         request=request,
         confident=bool(hits) and hits[0].confidence >= sight.parameters.confident_at,
-        hidden=max(0, len(hits) - len(shown)),
+        hidden=max(0, len(hits) - request.offset - len(shown)),
         issues=_ranked(shown),
         policy_version=sight.policy.version,
         notes=(*_scope_notes(scope.emptied_by), *found.notes),
     )
     if log:
-        log_lookup(kb, result, found, by=by, kind=kind)
+        result = _logged(kb, result, found, by=by, kind=kind)
     watch.lap("log")
     return _timed(result, watch)
+
+
+def _logged(
+    kb: KnowledgeBase, result: LookupResult, found: Matches, *, by: str | None, kind: str
+) -> LookupResult:
+    """The answer with its handle; without one where it cannot be written, and a note why."""
+    named = replace(result, handle=new_handle(kb))
+    try:
+        log_lookup(kb, named, found, by=by, kind=kind)
+    except (Locked, UnreadableFile) as error:
+        note = f"this lookup was not kept, so `worked` cannot speak of it: {error}"
+        return replace(result, notes=(*result.notes, note))
+    return named
 
 
 def policy_of(kb: KnowledgeBase, request: Request) -> Policy:
@@ -138,34 +152,48 @@ def _gather(sight: _Sight, found: Matches) -> _Gathered:
     plain = group_by_issue(found.terms, issue_of)
     reach = _within_reach(plain, sight)
     gathered = _Gathered(groups=())
-    for group in reach:
-        own = [terms.case_id for terms in group.members]
-        gathered.members[group.issue_id] = (
-            issues.members(connection, group.issue_id, as_of=sight.as_of)
-            if group.issue_id > 0
-            else own
-        )
-    owner = {case: issue for issue, some in gathered.members.items() for case in some}
-    known = experience(connection, owner, as_of=sight.as_of)
+    known = _experience(sight, reach, gathered.members)
     shifts = {group.issue_id: _shift(sight, group, known) for group in reach}
-    gathered.known = known
     gathered.groups = group_by_issue(
         found.terms,
         issue_of,
         evidence=shifts,
         evidence_bound=sight.parameters.evidence_bound,
     )
+    wanted = gathered.groups[: sight.request.offset + sight.request.limit]
+    further = [group for group in wanted if group.issue_id not in gathered.members]
+    gathered.known = _experience(sight, further, gathered.members) if further else known
     return gathered
 
 
+def _experience(
+    sight: _Sight, groups: Sequence[Group], members: dict[int, list[int]]
+) -> Experience:
+    """What is known of the issues in `members`, to which those of `groups` are added.
+
+    A case that the request leaves out brings no evidence either.
+    """
+    connection = sight.kb.connection
+    left_out = set(sight.request.exclude)
+    for group in groups:
+        found = (
+            issues.members(connection, group.issue_id, as_of=sight.as_of)
+            if group.issue_id > 0
+            else [terms.case_id for terms in group.members]
+        )
+        members[group.issue_id] = [one for one in found if one not in left_out]
+    owner = {case: issue for issue, some in members.items() for case in some}
+    return experience(connection, owner, as_of=sight.as_of)
+
+
 def _within_reach(plain: Sequence[Group], sight: _Sight) -> Sequence[Group]:
-    """Those that are shown, or that evidence could still lift among them."""
+    """The nearest issues that are shown, or that evidence could still lift among them."""
     last = sight.request.offset + sight.request.limit
-    if len(plain) <= last:
-        return plain
-    least = plain[last - 1].match - 2.0 * sight.parameters.evidence_bound
-    reach = [group for group in plain[last:] if group.match >= least]
-    return [*plain[:last], *reach[:_EVIDENCE_REACH]]
+    near = plain[:_EVIDENCE_REACH]
+    if len(near) <= last:
+        return near
+    least = near[last - 1].match - 2.0 * sight.parameters.evidence_bound
+    return [group for place, group in enumerate(near) if place < last or group.match >= least]
 
 
 def _shift(sight: _Sight, group: Group, known: Experience) -> float:
@@ -204,8 +232,9 @@ def _hit(
     found: Matches,
 ) -> IssueHit:
     connection = sight.kb.connection
-    stored = cases.by_ids(connection, member_ids)
-    similarity = found.similarities(sight.kb, sorted(stored))
+    everyone = cases.by_ids(connection, member_ids)
+    similarity = found.similarities(sight.kb, sorted(everyone))
+    stored = {one: case for one, case in everyone.items() if sight.scope.admits(one)}
     placed = issues.memberships(connection, stored, as_of=sight.as_of)
     instances = _instances(list(stored.values()), similarity, placed, request=sight.request)
     titles = issues.titles(connection, [group.issue_id])

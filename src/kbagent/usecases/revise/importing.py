@@ -7,7 +7,8 @@ again changes nothing.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,15 +37,13 @@ class _BadRowError(Exception):
         self.reason = reason
 
 
-def import_outcomes(
-    kb: KnowledgeBase, lines: Iterable[str], *, namespace: str = "feedback"
-) -> FeedbackImport:
+def import_outcomes(kb: KnowledgeBase, text: str, *, namespace: str = "feedback") -> FeedbackImport:
     """Append every outcome of a CSV that is not known yet.
 
     Raises:
         UsageError: the header lacks `id` or `outcome`.
     """
-    reader = csv.DictReader(line.replace("\0", "") for line in lines)
+    reader = csv.DictReader(io.StringIO(text.replace("\0", ""), newline=""))
     names = [name.strip().casefold() for name in reader.fieldnames or []]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
