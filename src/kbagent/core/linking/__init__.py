@@ -1,0 +1,1 @@
+"""Which cases are about one problem, and which resolutions say the same fix."""
