@@ -44,7 +44,7 @@ def main() -> int:
         "split in halves, threshold set on one and judged by the errors seen on the other. "
         "Calibration: half of train stored, calibrator fitted on the named number of the other "
         "queries, measured on the rest (15 bins of equal mass, debiased).",
-        "Chosen by hand: the kinds of signals were explored with the CLINC150 test figures in view, "
+        "Chosen by hand: the kinds of signals were explored with the CLINC150 test figures in view "
         "and their constants afterwards confirmed on validation alone (val, oos_val, oos_train); "
         "no weight and no threshold saw the test part. The vote's width was chosen on CLINC150 "
         "validation, StackFAQ and banking77 train, its softening on CLINC150 and StackFAQ.",
