@@ -88,6 +88,15 @@ class LazyGroup(TyperGroup):
             _complain(str(meaning))
             code = meaning.exit_code if isinstance(meaning, KbagentError) else ExitCode.ERROR
             raise typer.Exit(code) from None
+        except UnicodeEncodeError as error:
+            _complain(f"{error.object[:60]!r} holds bytes that are no UTF-8 text")
+            raise typer.Exit(ExitCode.USAGE) from None
+        except BrokenPipeError:
+            raise  # whoever read our answer has seen enough; Typer ends quietly
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            _complain(f"{named}{error.strerror or error}")
+            raise typer.Exit(ExitCode.ERROR) from None
         except KeyboardInterrupt:
             _complain("interrupted; what was reported done is kept")
             raise typer.Exit(130) from None
@@ -135,4 +144,6 @@ def main() -> None:
 
 
 def _complain(message: str) -> None:
-    typer.echo(f"kbagent: {message}", err=True)
+    from kbagent.cli.output import visible
+
+    typer.echo(f"kbagent: {visible(message)}", err=True)

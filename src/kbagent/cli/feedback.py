@@ -1,12 +1,12 @@
 """`kbagent feedback list|pending|undo|import`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, read_text
-from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, read_text
+from kbagent.cli.output import print_screen, screen_width, tell, to_csv, to_json, to_markdown, write
 from kbagent.cli.screens import feedback as screens
 from kbagent.errors import ExitCode
 from kbagent.store import cases, ledger, lookups, resolutions
@@ -38,11 +38,8 @@ def list_outcomes(
     if output is Format.TABLE:
         texts = {key: resolution.text for key, resolution in known.items()}
         print_screen(screens.format_outcomes(found, refs, texts, width=screen_width()))
-    elif output is Format.JSON:
-        write(to_json([screens.outcome_json(outcome, refs) for outcome in found]))
     else:
-        for outcome in found:
-            write(to_json(screens.outcome_json(outcome, refs), indent=None))
+        _write_rows([screens.outcome_json(outcome, refs) for outcome in found], output)
 
 
 @app.command()
@@ -53,14 +50,15 @@ def pending(*, limit: Limit = 20, output: FormatOption = Format.TABLE, kb: Kb = 
     if output is Format.TABLE:
         print_screen(screens.format_pending(waiting, width=screen_width()))
     else:
-        write(
-            to_json([{"lookup": one.handle, "at": one.at, "query": one.query} for one in waiting])
-        )
+        rows = [{"lookup": one.handle, "at": one.at, "query": one.query} for one in waiting]
+        _write_rows(rows, output)
 
 
 @app.command()
 def undo(
-    outcome: Annotated[int, typer.Argument(help="The outcome's number, as `feedback list` says.")],
+    outcome: Annotated[
+        int, typer.Argument(max=2**63 - 1, help="The outcome's number, as `feedback list` says.")
+    ],
     *,
     by: By = None,
     kb: Kb = None,
@@ -79,6 +77,7 @@ def import_file(
     kb: Kb = None,
 ) -> None:
     """Bring in outcomes from a closing script; importing twice changes nothing."""
+    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         done = import_outcomes(base, read_text(file))
     if output is Format.TABLE:
@@ -96,3 +95,15 @@ def import_file(
         )
     if done.rejects:
         raise typer.Exit(ExitCode.PARTLY_DONE)
+
+
+def _write_rows(rows: list[dict[str, Any]], output: Format) -> None:
+    if output is Format.JSON:
+        write(to_json(rows))
+    elif output is Format.JSONL:
+        for row in rows:
+            write(to_json(row, indent=None))
+    else:
+        header = list(rows[0]) if rows else []
+        form = to_csv if output is Format.CSV else to_markdown
+        write(form(header, [list(row.values()) for row in rows]) if rows else "")

@@ -50,6 +50,17 @@ def folder_of(kb: Path | None) -> Path:
     return default_folder()
 
 
+def only(output: Format, *allowed: Format) -> None:
+    """Refuse a format that this command does not write, instead of writing another one.
+
+    Raises:
+        UsageError: `output` is none of `allowed`.
+    """
+    if output not in allowed:
+        names = ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
+        raise UsageError(what=f"This command writes {names}, not {output}.")
+
+
 def text_of(words: list[str] | None, file: Path | None) -> str:
     """The text a command is about: its words, `-` for standard input, or a file.
 
@@ -64,7 +75,7 @@ def text_of(words: list[str] | None, file: Path | None) -> str:
     elif words == ["-"]:
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     else:
-        text = " ".join(words or [])
+        text = " ".join(words or []).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if not text.strip():
         raise UsageError(
             what="There is no text to look up. Give it as words, with --file FILE, or pipe it"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.screens import feedback as screens
 from kbagent.errors import BadValue
@@ -122,6 +122,7 @@ def _say(
     output: Format,
     kb: Path | None,
 ) -> None:
+    only(output, Format.TABLE, Format.JSON, Format.JSONL)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         given = give(base, verdict, words, remark, case_ref=case)
     _render(given, output)

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,16 +40,28 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """`text` on one line, cut with … when it is longer than `limit` characters."""
+    """`text` on one line, cut with … when it is wider than `limit` columns.
+
+    >>> one_line("a long\\nstory", 8), one_line("印刷できません", 8)
+    ('a long…', '印刷で…')
+    """
     line = " ".join(visible(text).split())
-    if limit is not None and len(line) > limit:
-        return line[: max(1, limit - 1)].rstrip() + "…"
-    return line
+    if limit is None:
+        return line
+    limit = max(1, limit)
+    if line[: limit + 1].isascii():
+        return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    from rich.cells import cell_len, set_cell_size
+
+    line = line[: 4 * limit]  # no more characters than this fit, marks on letters included
+    if cell_len(line) <= limit:
+        return line
+    return set_cell_size(line, limit - 1).rstrip() + "…"
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:
     """`value` as JSON whose text a terminal cannot act upon either."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
     text = re.sub(r"[\x7f-\x9f\ud800-\udfff]", _escape, text)
     return _INVISIBLE.sub(_escape, text)
 
@@ -61,7 +74,7 @@ def csv_cell(value: object) -> str:
     """
     if value is None:
         return ""
-    text = visible(str(value))
+    text = visible(_plain(value))
     if isinstance(value, str) and text.lstrip(" \n").startswith(_FORMULA):
         return "'" + text
     return text
@@ -91,7 +104,9 @@ def to_markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def write(text: str) -> None:
-    """An answer on stdout, ended by one line break."""
+    """An answer on stdout, ended by one line break; nothing at all for an empty one."""
+    if not text:
+        return
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
@@ -114,7 +129,11 @@ def console(*, stderr: bool = False, width: int | None = None) -> "Console":
 
 def print_screen(screen: "RenderableType") -> None:
     """A screen on stdout; colours only on a terminal, `NO_COLOR` is honoured."""
-    console().print(screen)
+    drawing = console()
+    with drawing.capture() as captured:
+        drawing.print(screen)
+    # Without the blanks that fill a line up: they are in the way when text is copied.
+    write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
 def screen_width() -> int:
@@ -125,6 +144,13 @@ def screen_width() -> int:
     if "COLUMNS" not in os.environ and not sys.stdout.isatty():
         columns = 80
     return max(_NARROWEST, min(_WIDEST, columns))
+
+
+def _plain(value: object) -> str:
+    """Moments as the JSON contract has them, `2026-03-01T12:00:00Z`; all else as text."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value)
 
 
 def _escape(match: "re.Match[str]") -> str:

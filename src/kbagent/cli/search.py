@@ -58,7 +58,7 @@ def search(
         str | None, typer.Option(metavar="DATE", help="With what was known at that time.")
     ] = None,
     policy: Annotated[
-        int | None, typer.Option(metavar="VERSION", help="Rank by this policy.")
+        int | None, typer.Option(max=2**31, metavar="VERSION", help="Rank by this policy.")
     ] = None,
     timings: Annotated[
         bool, typer.Option("--timings", help="Where the time went, on stderr.")

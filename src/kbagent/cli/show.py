@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens.details import format_details
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -25,6 +25,7 @@ def show(
     kb: Kb = None,
 ) -> None:
     """Show a case, a resolution, an issue or a lookup in full."""
+    only(output, Format.TABLE, Format.JSON, Format.JSONL)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = details_of(base, handle)
     if output is Format.TABLE:

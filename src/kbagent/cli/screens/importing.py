@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from kbagent.cli.output import one_line
@@ -12,12 +13,13 @@ from kbagent.model.importing import ImportSummary
 
 _FACETS_SHOWN = 12
 _REJECTS_SHOWN = 5
+_NAME_CELLS = 12  # columns for the name of a line
 
 
 def format_import(summary: ImportSummary, *, width: int = 80) -> RenderableType:
     """The screen after an import, or after its rehearsal."""
     head = "Would import" if summary.dry_run else "Imported"
-    lines = [
+    lines: list[RenderableType] = [
         Text(f"{head} {summary.read:,} rows of {summary.source} ({summary.format})", style="bold"),
         Text(f"  cases     {_cases(summary)}"),
         Text(f"  attempts  {summary.attempts:,} new, {summary.outcomes:,} with a known outcome"),
@@ -26,10 +28,10 @@ def format_import(summary: ImportSummary, *, width: int = 80) -> RenderableType:
         lines.append(Text(f"  issues    {summary.linked:,} cases joined an issue met before"))
     if summary.redacted:
         shown = ", ".join(f"{number:,} {kind}" for kind, number in summary.redacted)
-        lines.append(Text(f"  redacted  {shown}"))
+        lines.append(_item("redacted", shown))
     if summary.facets:
-        lines.append(Text(_facets(summary)))
-    lines += [Text(f"  note      {one_line(note)}", style="yellow") for note in summary.notes]
+        lines.append(_item("columns", _facets(summary)))
+    lines += [_item("note", one_line(note), style="yellow") for note in summary.notes]
     if summary.rejected:
         lines += _rejects(summary, width)
     if summary.dry_run:
@@ -63,7 +65,16 @@ def _cases(summary: ImportSummary) -> str:
 def _facets(summary: ImportSummary) -> str:
     names = [one_line(name, 30) for name, _ in summary.facets[:_FACETS_SHOWN]]
     more = len(summary.facets) - len(names)
-    return f"  columns   {', '.join(names)}" + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _item(name: str, text: str, *, style: str = "") -> RenderableType:
+    """A named line whose further lines stand under its text."""
+    table = Table.grid(padding=0)
+    table.add_column(width=_NAME_CELLS)
+    table.add_column(overflow="fold")
+    table.add_row(Text(f"  {name}", style=style), Text(text, style=style))
+    return table
 
 
 def _rejects(summary: ImportSummary, width: int) -> list[Text]:

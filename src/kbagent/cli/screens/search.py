@@ -25,7 +25,10 @@ def format_search(
 ) -> RenderableType:
     """The screen of a search."""
     parts: list[RenderableType] = [_headline(result)]
-    parts += [Text(f"  note: {note}", style="yellow") for note in result.notes]
+    parts += [
+        Padding(Text(f"note: {visible(note)}", style="yellow"), (0, 0, 0, 2))
+        for note in result.notes
+    ]
     for place, issue in enumerate(result.issues, start=1 + result.request.offset):
         parts.append(Text(""))
         parts.append(_issue(issue, place, width, full=full, everything=result.request.everything))
@@ -82,7 +85,8 @@ def search_markdown(result: LookupResult) -> str:
 
 def _headline(result: LookupResult) -> Text:
     if not result.issues:
-        return Text(f"Nothing similar is known.  (lookup {result.handle})", style="bold")
+        named = f"  (lookup {result.handle})" if result.handle else ""
+        return Text(f"Nothing similar is known.{named}", style="bold")
     line = Text()
     if result.confident:
         line.append("Known problem", style="bold green")
@@ -92,8 +96,9 @@ def _headline(result: LookupResult) -> Text:
     line.append(f" · {shown} issue{'s' if shown > 1 else ''} shown")
     if result.hidden:
         line.append(f", {result.hidden} weaker hidden")
-    line.append(" · lookup ")
-    line.append(result.handle, style="bold")
+    if result.handle:
+        line.append(" · lookup ")
+        line.append(result.handle, style="bold")
     return line
 
 
@@ -213,13 +218,15 @@ def _explanation(issue: IssueHit) -> RenderableType:
 
 
 def _next_steps(result: LookupResult) -> Text:
-    ranks = [one.rank for issue in result.issues for one in issue.resolutions]
+    ranks = [(one.rank, one.resolution_id) for issue in result.issues for one in issue.resolutions]
     if not ranks:
         return Text("next: kbagent add  (to keep this case once it is solved)", style="dim")
+    if not result.handle:
+        return Text("next: --full --all --explain", style="dim")
+    first, resolution_id = ranks[0]
     return Text(
-        "next: kbagent worked 1 | kbagent failed 1 | kbagent show r"
-        f"{result.issues[0].resolutions[0].resolution_id if result.issues[0].resolutions else ''}"
-        " | --full --all --explain",
+        f"next: kbagent worked {first} | kbagent failed {first} | kbagent show r{resolution_id}"
+        " | --full --all",
         style="dim",
     )
 
