@@ -42,7 +42,7 @@ from kbagent.store.index.shards import (
 FORMAT = 1
 MANIFEST = "manifest.json"
 MOST_SMALL_SHARDS = 4  # before they are written again as one
-CHECKED_WHOLE_UP_TO = 128 << 20  # bytes: 5 ms at open; larger generations are sampled
+CHECKED_WHOLE_UP_TO = 64 << 20  # bytes: 3 ms at open; larger generations are sampled
 RESCORED = 100  # candidates beyond k that are scored exactly; see benchmarks/encoder
 LOCK_TIMEOUT = 60.0  # seconds
 
