@@ -122,17 +122,27 @@ def fifty_issues(size: Size, seeds: range) -> Iterator[Row]:
 def harm(size: Size, seeds: range) -> Iterator[Row]:
     """Change of success against no feedback, in points, when outcomes are useful or not."""
     worlds = many_issues(seeds, break_share=0.0)
+    strong = many_issues(seeds, break_share=0.0, similarity_right=0.7)
     base = Protocol(cases=size.cases, report=0.2, seed=seeds.start)
-    kinds: tuple[tuple[str, Protocol, str, Callable[[NDArray[np.float64]], bool]], ...] = (
-        ("useful", base, "worst ≥ −1", lambda d: bool(d.min() >= -1.0)),
-        ("shuffled", replace(base, shuffled=True), "mean ≥ −2", lambda d: bool(d.mean() >= -2.0)),
-        ("5 % hostile", replace(base, wrong=0.05), "mean ≥ 0", lambda d: bool(d.mean() >= 0.0)),
-        ("15 % hostile", replace(base, wrong=0.15), "mean ≥ 0", lambda d: bool(d.mean() >= 0.0)),
+    shuffled = replace(base, shuffled=True)
+    kinds = (
+        ("useful", worlds, base, "worst ≥ −1", _worst_above_minus_one),
+        ("useful, similarity right in 70 %", strong, base, "worst ≥ −1", _worst_above_minus_one),
+        ("shuffled", worlds, shuffled, "mean ≥ −2", _mean_above_minus_two),
+        (
+            "shuffled, similarity right in 70 %",
+            strong,
+            shuffled,
+            "mean ≥ −2",
+            _mean_above_minus_two,
+        ),
+        ("5 % hostile", worlds, replace(base, wrong=0.05), "mean ≥ 0", _mean_not_below_zero),
+        ("15 % hostile", worlds, replace(base, wrong=0.15), "mean ≥ 0", _mean_not_below_zero),
     )
-    for kind, protocol, target, reached in kinds:
-        frozen = run(worlds, NoFeedback(worlds), protocol).value.mean(axis=0)
+    for kind, place, protocol, target, reached in kinds:
+        frozen = run(place, NoFeedback(place), protocol).value.mean(axis=0)
         for name, parameters in (("kbagent default", DEFAULT), ("kbagent exploring", EXPLORING)):
-            result = run(worlds, KbagentPolicy(worlds, parameters), protocol)
+            result = run(place, KbagentPolicy(place, parameters), protocol)
             change = 100.0 * (result.value.mean(axis=0) - frozen)
             judged = not parameters.exploration
             yield Row(
@@ -176,6 +186,18 @@ def year(size: Size, seeds: range) -> Iterator[Row]:
                 mean_interval(closed),
                 bool(closed.mean() >= 0.65) if counts else None,
             )
+
+
+def _worst_above_minus_one(change: NDArray[np.float64]) -> bool:
+    return bool(change.min() >= -1.0)
+
+
+def _mean_above_minus_two(change: NDArray[np.float64]) -> bool:
+    return bool(change.mean() >= -2.0)
+
+
+def _mean_not_below_zero(change: NDArray[np.float64]) -> bool:
+    return bool(change.mean() >= 0.0)
 
 
 def _half_and_half(seeds: int) -> Worlds:

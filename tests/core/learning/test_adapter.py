@@ -48,7 +48,8 @@ def test_gradient_agrees_with_finite_differences() -> None:
 def test_it_learns_which_directions_matter_also_for_unseen_issues() -> None:
     x, label = world(3, issues=40, each=14)
     order = np.random.default_rng(0).permutation(len(x))
-    found = adapter.validate(x[order], label[order], np.random.default_rng(1))
+    training = Training(steps=120, half=20.0)
+    found = adapter.validate(x[order], label[order], np.random.default_rng(1), training)
     assert found.known.change > 0.1
     assert found.unseen.change > 0.05
     assert found.acceptable
@@ -67,6 +68,13 @@ def test_without_pairs_there_is_nothing_to_learn() -> None:
     x, _ = world(4, issues=5, each=1)
     matrix = adapter.fit(x, np.arange(5), np.random.default_rng(0))
     assert np.array_equal(matrix, np.eye(24, dtype=np.float32))
+
+
+def test_little_evidence_changes_little() -> None:
+    x, label = world(5, issues=6, each=5)
+    whole = adapter.fit(x, label, np.random.default_rng(0), Training(half=0.0)) - np.eye(24)
+    half = adapter.fit(x, label, np.random.default_rng(0), Training(half=30.0)) - np.eye(24)
+    assert half == pytest.approx(whole / 2, abs=1e-6)
 
 
 def test_a_strong_pull_keeps_the_identity() -> None:

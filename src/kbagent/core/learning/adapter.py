@@ -30,15 +30,21 @@ class Training:
 
     temperature  of the softmax over similarities (issue 4)
     pull         weight of ‖W − I‖² beside the loss, toward the identity
+    half         cases at which half of the learned change is kept: W = I + n/(n + half)·Δ
     rate         step of Adam
-    steps, batch how many steps on how many cases each
+    batch        cases of one step
+    steps        least number of steps; one more for every 100 cases
+
+    Chosen on banking77's training file (500 and 3,000 cases, issues left out): few steps and a
+    partial change gain nearly all on known issues and cost unseen ones nothing.
     """
 
     temperature: float = 0.05
     pull: float = 0.01
+    half: float = 170.0
     rate: float = 2e-3
-    steps: int = 150
     batch: int = 1024
+    steps: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def fit(
     if not len(label):
         return identity
     first, second = np.zeros_like(change), np.zeros_like(change)
-    for step in range(1, training.steps + 1):
+    for step in range(1, training.steps + len(label) // 100 + 1):
         chosen = _batch(len(label), training.batch, rng)
         gradient = _gradient(vectors[chosen], label[chosen], identity + change, training)
         gradient += 2.0 * training.pull * change
@@ -104,7 +110,8 @@ def fit(
         ahead = first / (1.0 - DECAYS[0] ** step)
         scale = np.sqrt(second / (1.0 - DECAYS[1] ** step)) + EPSILON
         change -= training.rate * ahead / scale
-    return np.asarray(identity + change, dtype=np.float32)
+    kept = len(label) / (len(label) + training.half)
+    return np.asarray(identity + kept * change, dtype=np.float32)
 
 
 def r_precision(

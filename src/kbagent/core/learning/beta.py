@@ -11,8 +11,6 @@ Gauss–Legendre quadrature over the quantiles of the first.
 import math
 from functools import cache, lru_cache
 
-import numpy as np
-
 from kbagent.errors import BadValue
 
 TINY = 1e-300  # keeps Lentz's denominators from zero
@@ -155,6 +153,8 @@ def _away_from_zero(x: float) -> float:
 
 @cache
 def _legendre() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    import numpy as np  # `worked` needs intervals and cannot wait for numpy
+
     nodes, weights = np.polynomial.legendre.leggauss(64)
     return tuple(((nodes + 1.0) / 2.0).tolist()), tuple((weights / 2.0).tolist())
 
