@@ -1,0 +1,280 @@
+"""Which queue, priority or escalation a case will have, with a confidence that can be believed.
+
+Three experts read earlier cases: softmax regression on the text's vector, naive Bayes on its
+tokens, and the nearest neighbours' vote. Their log-probabilities are pooled with weights that
+were fitted, together with the temperature, on the latest part of the history, which the experts
+had not seen: so the choice among them and the calibration are one measurement. Then the experts
+read everything. Recent cases may count more (`half_life`), because queues change.
+
+Does not act: below `confident_at` the caller abstains. Sources: log-linear pooling, Hinton 2002
+(products of experts); temperature scaling, Guo et al. 2017; naive Bayes, McCallum and Nigam 1998.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.patterns.contingency import wilson
+from kbagent.core.patterns.softmax import fit_softmax, log_softmax, minimise
+
+Floats = NDArray[np.float64]
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.integer]
+
+NEIGHBOURS = 20
+VOTE_SHARPNESS = 12.0
+"""A neighbour's vote is exp(this · similarity): 0.1 more similar counts three times as much."""
+HELD_BACK = 0.25
+"""Share of the history, the latest, on which experts are weighed and calibrated."""
+RIDGE = 3e-4
+"""λ of the softmax regression at `RIDGE_CASES` cases; it falls with the number of cases."""
+RIDGE_CASES = 1000
+SMOOTHING = 0.05
+"""Pseudo-count of each token in each class."""
+MOST_TOKENS = 200_000
+HALF_LIVES: tuple[float | None, ...] = (None, 20.0)
+"""How fast cases may lose weight; which of these is decided by the held-back cases."""
+RECENT = 20.0
+"""Half-life in days with which held-back cases count when half-lives are compared."""
+POOL_RIDGE = 1e-3
+LEAST_CASES = 40
+"""Cases below which nothing is held back and the experts count as the defaults say."""
+DEFAULT_POOL = np.array([0.8, 0.1, 0.3])
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Earlier cases in the order they came: unit vectors, tokens, class codes, age in days."""
+
+    vectors: Vectors
+    tokens: Sequence[Sequence[str]]
+    labels: Ints
+    ages: Floats
+
+    def part(self, where: slice) -> "Past":
+        """Some of them."""
+        return Past(self.vectors[where], self.tokens[where], self.labels[where], self.ages[where])
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A prediction: class code, its confidence, the next best, and the neighbours behind it."""
+
+    label: int
+    confidence: float
+    others: tuple[tuple[int, float], ...]
+    neighbours: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """A fitted router; `pool` are the experts' weights (regression, naive Bayes, neighbours)."""
+
+    classes: int
+    weights: Floats
+    intercept: Floats
+    vocabulary: dict[str, int]
+    token_weights: Floats
+    log_prior: Floats
+    past: Past
+    pool: Floats
+    offsets: Floats
+
+
+def fit_router(past: Past, classes: int, half_lives: Sequence[float | None] = HALF_LIVES) -> Router:
+    """A router from earlier cases. A case as old as a half-life (days) counts half; None: all do.
+
+    The half-life, the experts' weights and the calibration are those that predict the held-back
+    latest cases best. With fewer than `LEAST_CASES` cases the defaults are used. Classes without
+    a case are possible and get little probability.
+    """
+    size = past.labels.size
+    held = int(size * HELD_BACK)
+    if size < LEAST_CASES or not held:
+        return _experts(past, classes, None, DEFAULT_POOL, np.zeros(classes))
+    early, late = past.part(slice(0, size - held)), past.part(slice(size - held, size))
+    tried = [_weighed(early, late, classes, half_life) for half_life in half_lives]
+    best = min(range(len(tried)), key=lambda i: tried[i][0])
+    _, pool, offsets = tried[best]
+    return _experts(past, classes, half_lives[best], pool, offsets)
+
+
+def _weighed(
+    early: Past, late: Past, classes: int, half_life: float | None
+) -> tuple[float, Floats, Floats]:
+    """Log loss on the late cases, and the pool and offsets fitted there."""
+    experts = _experts(early, classes, half_life, DEFAULT_POOL, np.zeros(classes))
+    opinions = expert_opinions(experts, late.vectors, late.tokens)
+    pool, offsets = _fit_pool(opinions, late.labels, _counted(late, half_life), classes)
+    log_p = log_softmax(np.tensordot(pool, np.stack(opinions), axes=1) + offsets)
+    lately = _counted(late, RECENT)
+    loss = -float(lately @ log_p[np.arange(late.labels.size), late.labels] / lately.sum())
+    return loss, pool, offsets
+
+
+def _counted(past: Past, half_life: float | None) -> Floats:
+    if half_life is None:
+        return np.ones(past.labels.size)
+    youngest = float(past.ages.min(initial=np.inf))
+    return np.asarray(0.5 ** ((past.ages - youngest) / half_life))
+
+
+def _experts(
+    past: Past, classes: int, half_life: float | None, pool: Floats, offsets: Floats
+) -> Router:
+    counted = _counted(past, half_life)
+    ridge = RIDGE * RIDGE_CASES / max(counted.sum(), 1.0)
+    w, b = fit_softmax(past.vectors, past.labels, classes, ridge=ridge, weights=counted)
+    vocabulary = _vocabulary(past.tokens)
+    prior = np.bincount(past.labels, weights=counted, minlength=classes) + 0.5
+    log_prior = np.log(prior / prior.sum())
+    tokens = _token_weights(past, vocabulary, counted, classes)
+    return Router(classes, w, b, vocabulary, tokens, log_prior, past, pool, offsets)
+
+
+def _vocabulary(texts: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Tokens of two cases or more, the most frequent first."""
+    counts: dict[str, int] = {}
+    for tokens in texts:
+        for token in set(tokens):
+            counts[token] = counts.get(token, 0) + 1
+    kept = sorted((t for t, c in counts.items() if c > 1), key=lambda t: (-counts[t], t))
+    return {token: i for i, token in enumerate(kept[:MOST_TOKENS])}
+
+
+def _places(tokens: Sequence[str], vocabulary: dict[str, int]) -> list[int]:
+    return sorted({vocabulary[t] for t in tokens if t in vocabulary})
+
+
+def _token_weights(past: Past, vocabulary: dict[str, int], counted: Floats, classes: int) -> Floats:
+    """log P(token | class), each token counted once per case."""
+    counts = np.full((len(vocabulary), classes), SMOOTHING)
+    for i, tokens in enumerate(past.tokens):
+        counts[_places(tokens, vocabulary), int(past.labels[i])] += counted[i]
+    return np.asarray(np.log(counts / counts.sum(axis=0)))
+
+
+def expert_opinions(
+    router: Router, vectors: Vectors, texts: Sequence[Sequence[str]]
+) -> list[Floats]:
+    """Each expert's log-probabilities, case x class."""
+    regression = log_softmax((vectors @ router.weights) + router.intercept)
+    return [regression, _bayes(router, texts), np.log(_votes(router, vectors)[0])]
+
+
+def _bayes(router: Router, texts: Sequence[Sequence[str]]) -> Floats:
+    """Naive Bayes; the evidence of a text is averaged as if it had ten tokens' worth, at most."""
+    scores = np.tile(router.log_prior, (len(texts), 1))
+    for i, tokens in enumerate(texts):
+        places = _places(tokens, router.vocabulary)
+        if places:
+            scores[i] += router.token_weights[places].sum(axis=0) * min(1.0, 10 / len(places))
+    return log_softmax(scores)
+
+
+def _votes(router: Router, vectors: Vectors) -> tuple[Floats, Ints]:
+    """Shares of the neighbours' votes, smoothed by the prior, and the neighbours, nearest first."""
+    past, k = router.past, min(NEIGHBOURS, router.past.labels.size)
+    similarity = vectors @ past.vectors.T
+    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    near = np.take_along_axis(similarity, nearest, axis=1)
+    order = np.lexsort((nearest, -near), axis=1)
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    near = np.take_along_axis(near, order, axis=1).astype(np.float64)
+    votes = np.exp(VOTE_SHARPNESS * (near - near[:, :1]))
+    shares = np.exp(router.log_prior) * np.ones((vectors.shape[0], 1))
+    for column in range(k):
+        shares[np.arange(vectors.shape[0]), past.labels[nearest[:, column]]] += votes[:, column]
+    return shares / shares.sum(axis=1, keepdims=True), nearest
+
+
+def _fit_pool(
+    opinions: list[Floats], labels: Ints, counted: Floats, classes: int
+) -> tuple[Floats, Floats]:
+    """Weights of the experts and an offset per class that predict the held-back labels best.
+
+    Offsets correct for classes that have become more or less frequent; a ridge keeps them small.
+    """
+    stacked = np.stack(opinions)
+    rows, share = np.arange(labels.size), counted / counted.sum()
+    onehot = np.zeros((labels.size, classes))
+    onehot[rows, labels] = 1.0
+    ridge = np.concatenate((np.full(3, POOL_RIDGE), np.full(classes, 2.0 / labels.size)))
+    centre = np.concatenate((DEFAULT_POOL, np.zeros(classes)))
+
+    def objective(flat: Floats) -> tuple[float, Floats]:
+        log_p = log_softmax(np.tensordot(flat[:3], stacked, axes=1) + flat[3:])
+        error = (np.exp(log_p) - onehot) * share[:, None]
+        slope = np.concatenate(((stacked * error).sum(axis=(1, 2)), error.sum(axis=0)))
+        away = flat - centre
+        loss = -float(share @ log_p[rows, labels]) + float((ridge * away * away).sum()) / 2
+        return loss, slope + ridge * away
+
+    flat = minimise(objective, centre, 200, 1e-7)
+    return flat[:3], flat[3:]
+
+
+def probabilities(router: Router, vectors: Vectors, texts: Sequence[Sequence[str]]) -> Floats:
+    """Calibrated P(class) per case; rows sum to one."""
+    opinions = np.stack(expert_opinions(router, vectors, texts))
+    pooled = np.tensordot(router.pool, opinions, axes=1) + router.offsets
+    return np.asarray(np.exp(log_softmax(pooled)))
+
+
+def route(
+    router: Router, vectors: Vectors, texts: Sequence[Sequence[str]], shown: int = 3
+) -> list[Route]:
+    """The best class per case with confidence, `shown` other classes and as many neighbours."""
+    p = probabilities(router, vectors, texts)
+    nearest = _votes(router, vectors)[1]
+    order = np.argsort(-p, axis=1, kind="stable")
+    return [
+        Route(
+            int(best[0]),
+            float(row[best[0]]),
+            tuple((int(c), float(row[c])) for c in best[1 : shown + 1]),
+            tuple(int(i) for i in near[:shown]),
+        )
+        for row, best, near in zip(p, order, nearest, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class NeededField:
+    """A field that cases of an issue end up having: in `filled` of `cases`, at least `low`."""
+
+    name: str
+    filled: int
+    cases: int
+    low: float
+
+
+def needed_fields(
+    names: Sequence[str],
+    filled: NDArray[np.bool_],
+    already: frozenset[str] = frozenset(),
+    least: float = 0.7,
+) -> list[NeededField]:
+    """The fields to ask for at once: those that at least `least` of the issue's cases needed.
+
+    `filled` is case x field, over resolved cases of the issue. A field counts when the lower end
+    of Wilson's 95 % interval reaches `least`, so few cases never suffice; those `already` known
+    are left out. Most certain first, ties by name.
+
+    >>> [f.name for f in needed_fields(("os", "log"), np.ones((20, 2), dtype=bool))]
+    ['log', 'os']
+    >>> needed_fields(("os",), np.ones((3, 1), dtype=bool))
+    []
+    """
+    cases = int(filled.shape[0])
+    found = [
+        NeededField(
+            name, int(filled[:, j].sum()), cases, wilson(float(filled[:, j].sum()), cases)[0]
+        )
+        for j, name in enumerate(names)
+        if name not in already
+    ]
+    kept = [f for f in found if f.low >= least]
+    return sorted(kept, key=lambda f: (-f.low, f.name))
