@@ -48,6 +48,10 @@ COMMANDS: Mapping[str, Entry] = {
     "resolution": Entry("resolution", "Correct which wordings are one approach.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
+    "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
+    "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),
+    "restore": Entry("copies:restore", "Bring back a backup or an exported knowledge base.", KEEP),
+    "export": Entry("export", "Write out the knowledge base, for other programs.", KEEP),
     "model": Entry("model", "See or change the encoder.", KEEP),
 }
 

@@ -6,6 +6,7 @@ stated timeout has passed. The hot path uses the standard library's sqlite3; sql
 takes half a second to import) is loaded only when the schema has to change.
 """
 
+import math
 import os
 import sqlite3
 import time
@@ -13,14 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kbagent.errors import Damaged, Locked, UnreadableFile
+from kbagent.errors import BadValue, Damaged, Locked, UnreadableFile
 
 Notify = Callable[[str], None]
 
 LOCK_TIMEOUT = 30.0  # seconds; `KBAGENT_LOCK_TIMEOUT` overrides
 _PATIENCE = 1.0  # seconds of silent waiting before the user is told
 _PAUSE = 0.02  # seconds between two tries for the write lock
-_READ_TIMEOUT_MS = 5000  # WAL readers wait only while a checkpoint resets the log
+_READ_TIMEOUT_MS = 5000  # WAL readers wait only while another process recovers or resets the log
 _CACHE_KIB = 32_768
 
 
@@ -34,25 +35,38 @@ class Database:
     def __init__(self, path: Path, *, notify: Notify = silent) -> None:
         self.path = path
         self.notify = notify
-        self.lock_timeout = float(os.environ.get("KBAGENT_LOCK_TIMEOUT", LOCK_TIMEOUT))
-        self.connection = _connect(path)
+        self.lock_timeout = _lock_timeout()
+        self.read_only = False
+        try:
+            self.connection = _connect(path)
+        except sqlite3.OperationalError as error:
+            if not _is_read_only(error):
+                raise explained(error, path) from error
+            self.connection = _connect_reading(path)
+            self.read_only = True
+        except sqlite3.Error as error:
+            raise explained(error, path) from error
 
     def close(self) -> None:
         """Close the connection; pending work is rolled back."""
         self.connection.close()
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, timeout: float | None = None) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is committed and on disk, or nothing.
 
-        Nested use joins the transaction that is open. Raises `Locked` when another process
-        keeps the write lock for longer than the timeout, `Damaged` when the file is no
-        database any more, `UnreadableFile` when the disk refuses to write.
+        Nested use joins the transaction that is open. `timeout` (seconds) overrides the stated
+        one. Raises `Locked` when another process keeps the write lock for longer, `Damaged` when
+        the file is no database any more, `UnreadableFile` when the disk refuses to write.
         """
         if self.connection.in_transaction:
             yield self.connection
             return
-        self._begin()
+        if self.read_only:
+            raise UnreadableFile(
+                path=self.path, reason="it is read-only", hint="The folder must be writable."
+            )
+        self._begin(self.lock_timeout if timeout is None else timeout)
         try:
             yield self.connection
         except sqlite3.Error as error:
@@ -81,7 +95,15 @@ class Database:
         finally:
             self._roll_back()
 
-    def _begin(self) -> None:
+    def _begin(self, timeout: float) -> None:
+        """Take the write lock, waiting in steps of our own so that the user can be told."""
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._take_lock(timeout)
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {_READ_TIMEOUT_MS}")
+
+    def _take_lock(self, timeout: float) -> None:
         start = time.monotonic()
         told = False
         while True:
@@ -92,8 +114,8 @@ class Database:
                 if not _is_busy(error):
                     raise explained(error, self.path) from error
             waited = time.monotonic() - start
-            if waited > self.lock_timeout:
-                raise Locked(path=self.path, seconds=f"{self.lock_timeout:g}")
+            if waited > timeout:
+                raise Locked(path=self.path, seconds=f"{timeout:g}")
             if waited > _PATIENCE and not told:
                 self.notify("waiting for another kbagent process to finish writing …")
                 told = True
@@ -104,10 +126,21 @@ class Database:
             self.connection.execute("ROLLBACK")
 
 
+def _lock_timeout() -> float:
+    text = os.environ.get("KBAGENT_LOCK_TIMEOUT", "")
+    try:
+        seconds = float(text) if text else LOCK_TIMEOUT
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 <= seconds < math.inf:
+        raise BadValue(name="KBAGENT_LOCK_TIMEOUT", value=text, reason="write seconds, such as 30")
+    return seconds
+
+
 def explained(error: sqlite3.Error, path: Path) -> Exception:
     """The error of ours that says what a SQLite error means for the user."""
     if _is_busy(error):
-        return Locked(path=path, seconds="some")
+        return Locked(path=path, seconds=f"{_READ_TIMEOUT_MS / 1000:g}")
     text = str(error)
     if isinstance(error, sqlite3.OperationalError) and "readonly" in text:
         return UnreadableFile(path=path, reason=text, hint="The folder must be writable.")
@@ -125,17 +158,45 @@ def explained(error: sqlite3.Error, path: Path) -> Exception:
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode with our pragmas; a new file gets mode 0600."""
     if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        os.close(handle)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_READ_TIMEOUT_MS / 1000)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=_READ_TIMEOUT_MS / 1000)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("PRAGMA busy_timeout = 0")
-    except sqlite3.Error as error:
-        raise explained(error, path) from error
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _connect_reading(path: Path) -> sqlite3.Connection:
+    """A connection to a file that we may not write.
+
+    Without a log beside it the file cannot change while it is read-only to us; with one SQLite
+    must be able to share it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    changing = log.exists() and log.stat().st_size > 0
+    mode = "mode=ro" if changing else "mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+        connection.isolation_level = None
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise UnreadableFile(
+            path=path, reason=str(error), hint="The folder must be readable and writable."
+        ) from error
+    return connection
+
+
+def _is_read_only(error: sqlite3.Error) -> bool:
+    """Whether the file, or the folder in which SQLite keeps its log, cannot be written."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -8,31 +8,45 @@ costs one pragma and not the import of sqlite-utils.
 
 import os
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kbagent.errors import Damaged
-from kbagent.store.database import Database
+from kbagent.errors import Damaged, Locked
+from kbagent.store.database import Database, explained
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as SqliteUtilsDatabase
 
+    Migration = Callable[[SqliteUtilsDatabase], None]
 
-def migrate(database: Database) -> None:
-    """Bring the schema to `SCHEMA_VERSION`; does nothing when it is there.
 
+def migrate(database: Database, upto: int | None = None) -> None:
+    """Bring the schema to version `upto` (None: the newest); does nothing when it is there.
+
+    One process at a time does so; each migration and the number of it are one transaction.
     Raises `Damaged` when the file was written by a newer kbagent or is no knowledge base.
     """
+    newest = SCHEMA_VERSION if upto is None else upto
     version = schema_version(database.connection)
-    if version == SCHEMA_VERSION:
+    if version == newest:
         return
     if version > SCHEMA_VERSION:
         raise Damaged(
             what=f"its schema is version {version}, this kbagent knows {SCHEMA_VERSION}",
             hint="Update kbagent.",
         )
-    if version > 0:
-        _keep_copy(database, version)
-    _apply(database)
+    from filelock import FileLock, Timeout
+
+    lock = database.path.with_name(f".{database.path.name}.lock")
+    try:
+        with FileLock(lock, timeout=database.lock_timeout, mode=0o600):
+            version = schema_version(database.connection)  # another process may have been first
+            if 0 < version < newest:
+                _keep_copy(database, version)
+            if version < newest:
+                _apply(database, newest)
+    except Timeout as error:
+        raise Locked(path=database.path, seconds=f"{database.lock_timeout:g}") from error
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -40,31 +54,44 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _apply(database: Database) -> None:
+def _apply(database: Database, newest: int) -> None:
     from sqlite_utils import Database as SqliteUtilsDatabase
     from sqlite_utils.migrations import Migrations
 
     migrations = Migrations("kbagent")
-    for migration in MIGRATIONS:
-        migrations()(migration)
+    for number, migration in enumerate(MIGRATIONS[:newest], start=1):
+        migrations(name=migration.__name__)(_numbered(migration, number))
     connection = sqlite3.connect(database.path, timeout=database.lock_timeout)
     try:
-        utils = SqliteUtilsDatabase(connection)
-        migrations.apply(utils)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.commit()
+        migrations.apply(SqliteUtilsDatabase(connection))
+    except sqlite3.Error as error:
+        raise explained(error, database.path) from error
     finally:
         connection.close()
 
 
+def _numbered(migration: "Migration", number: int) -> "Migration":
+    """The migration with its number, which counts from the commit that brings its tables."""
+
+    def run(db: "SqliteUtilsDatabase") -> None:
+        migration(db)
+        db.execute(f"PRAGMA user_version = {number}")
+
+    return run
+
+
 def _keep_copy(database: Database, version: int) -> None:
+    """`kb.db.before-NNN`: whole and on disk before anything is changed."""
     target = database.path.with_name(f"{database.path.name}.before-{version + 1:03d}")
-    os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
-    copy = sqlite3.connect(target)
+    unfinished = target.with_name(f".{target.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_RDWR, 0o600))
+    copy = sqlite3.connect(unfinished)
     try:
         database.connection.backup(copy)
     finally:
         copy.close()
+    unfinished.replace(target)
 
 
 def _execute_all(db: "SqliteUtilsDatabase", script: str) -> None:
@@ -395,7 +422,33 @@ CREATE INDEX decisions_by_kind ON decisions (kind, id);
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS = (m001_foundation,)
+
+def m002_learning(db: "SqliteUtilsDatabase") -> None:
+    """What else could have been shown; learned matrices; what is said of a policy."""
+    _execute_all(db, _LEARNING)
+
+
+_LEARNING = """
+ALTER TABLE showings ADD COLUMN alternatives TEXT;
+
+CREATE TABLE adapters (
+    name TEXT PRIMARY KEY,
+    model_id INTEGER NOT NULL REFERENCES models,
+    dimension INTEGER NOT NULL,
+    matrix BLOB NOT NULL,
+    recorded_at TEXT NOT NULL
+);
+
+CREATE TABLE policy_evaluations (
+    id INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL REFERENCES policies,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+"""
+
+MIGRATIONS = (m001_foundation, m002_learning)
 """In the order they were released; new ones are appended."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -26,13 +26,8 @@ def use_model(kb: KnowledgeBase, encoder: Encoder, progress: Progress) -> Stored
     model = enrolled(kb, encoder)
     if model.state == "active":
         return model
-    total = _count_cases(kb.connection)
     while True:
-        waiting = _not_encoded(kb.connection, model.id, BATCH)
-        if waiting:
-            _encode(kb, encoder, model.id, waiting)
-            progress(total - _left(kb.connection, model.id), total)
-            continue
+        encode_missing(kb, encoder, model.id, progress)
         with kb.database.write() as connection:
             if not _not_encoded(connection, model.id, 1):
                 models.set_state(connection, model.id, "active")
@@ -41,19 +36,34 @@ def use_model(kb: KnowledgeBase, encoder: Encoder, progress: Progress) -> Stored
     return models.by_id(kb.connection, model.id) or model
 
 
+def encode_missing(kb: KnowledgeBase, encoder: Encoder, model_id: int, progress: Progress) -> int:
+    """Encode every case that has no vectors of this model; how many there were."""
+    total = _count_cases(kb.connection)
+    encoded = 0
+    while waiting := _not_encoded(kb.connection, model_id, BATCH):
+        encoded += _encode(kb, encoder, model_id, waiting)
+        progress(total - _left(kb.connection, model_id), total)
+    return encoded
+
+
 def _encode(
     kb: KnowledgeBase, encoder: Encoder, model_id: int, waiting: Sequence[tuple[int, str, str]]
-) -> None:
+) -> int:
     texts = {case_id: split_passages(title, body, encoder) for case_id, title, body in waiting}
     flat = [text for some in texts.values() for text in some]
     vectors = dict(zip(flat, encoder.encode(flat), strict=True))
+    stored = 0
     with kb.database.write() as connection:
         for case_id, title, body in waiting:
+            if _has_vectors(connection, model_id, case_id):
+                continue  # another process was first
             if _text_of(connection, case_id) != (title, body):
                 continue  # changed meanwhile; it comes round again
             hashes = [passages.text_hash(text) for text in texts[case_id]]
             blobs = [passages.to_blob(vectors[text]) for text in texts[case_id]]
             passages.insert(connection, model_id, case_id, hashes, blobs)
+            stored += 1
+    return stored
 
 
 def _not_encoded(
@@ -67,6 +77,14 @@ def _not_encoded(
         ORDER BY id LIMIT ?""",
         (model_id, limit),
     ).fetchall()
+
+
+def _has_vectors(connection: sqlite3.Connection, model_id: int, case_id: int) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM passages WHERE model_id = ? AND case_id = ? AND retired = 0 LIMIT 1",
+        (model_id, case_id),
+    ).fetchone()
+    return row is not None
 
 
 def _left(connection: sqlite3.Connection, model_id: int) -> int:

@@ -1,0 +1,54 @@
+"""`kbagent export kb|cases`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbagent.cli.options import Format, Kb, folder_of
+from kbagent.cli.output import print_screen, tell, write
+from kbagent.cli.screens import copies as screens
+from kbagent.errors import UsageError
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.maintain.case_export import exported_cases
+from kbagent.usecases.maintain.copies import export_lines
+
+app = typer.Typer(no_args_is_help=True, help="Write out the knowledge base, for other programs.")
+
+
+@app.command("kb")
+def whole(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl[.gz]", help="Where to write it.")],
+    *,
+    vectors: Annotated[
+        bool, typer.Option("--vectors/--no-vectors", help="With the vectors, or without.")
+    ] = True,
+    kb: Kb = None,
+) -> None:
+    """Write all of it as JSON lines that `kbagent restore` reads back."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        done = export_lines(base, file.expanduser(), vectors=vectors)
+    print_screen(screens.format_copied("Exported", done))
+
+
+@app.command("cases")
+def each_case(
+    *,
+    output: Annotated[
+        Format, typer.Option("--format", "-f", help="jsonl, csv or md.")
+    ] = Format.JSONL,
+    kb: Kb = None,
+) -> None:
+    """Write every case with what was tried on it to standard output."""
+    formats = {
+        Format.JSONL: screens.cases_jsonl,
+        Format.CSV: screens.cases_csv,
+        Format.MD: screens.cases_markdown,
+    }
+    if output not in formats:
+        raise UsageError(what="Cases are exported as jsonl, csv or md.")
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        for text in formats[output](exported_cases(base)):
+            write(text)
+    sys.stdout.flush()

@@ -1,0 +1,84 @@
+"""Making anew what follows from the truth: vectors that are missing, and both indexes.
+
+Interrupted, the same command goes on where it stopped: vectors are stored batch by batch, an
+index counts shard by shard, and what serves meanwhile stays.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kbagent.store import models, passages
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.index import dense, lexical
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.maintain.encoding import enrolled
+from kbagent.usecases.maintain.indexing import (
+    DENSE_NAME,
+    LEXICAL_NAME,
+    refresh_indexes,
+)
+from kbagent.usecases.maintain.reencoding import encode_missing
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What is indexed now, and how many cases had to be encoded."""
+
+    passages: int
+    documents: int
+    encoded: int
+
+
+def rebuild(
+    kb: KnowledgeBase, encoder: Encoder, progress: Progress, *, fresh: bool = False
+) -> Rebuilt:
+    """Encode cases that lack vectors and bring both indexes up to date.
+
+    An index that is broken is made anew; with `fresh` both are.
+    """
+    model = enrolled(kb, encoder)
+    encoded = encode_missing(
+        kb, encoder, model.id, lambda done, total: progress("encoding cases", done, total)
+    )
+    _document_missing(kb)
+    _drop_broken(kb, fresh=fresh)
+    refresh_indexes(kb, model)
+    return Rebuilt(passages.count(kb.connection, model.id), _live_documents(kb), encoded)
+
+
+def rebuild_indexes(kb: KnowledgeBase) -> None:
+    """Both indexes anew where a byte of them is wrong, and up to date."""
+    _drop_broken(kb, fresh=False)
+    model = models.active(kb.connection)
+    if model is not None:
+        refresh_indexes(kb, model)
+
+
+def _drop_broken(kb: KnowledgeBase, *, fresh: bool) -> None:
+    """Remove an index that does not hold every byte that was written."""
+    for name, verify in (
+        (DENSE_NAME, dense.verify_generation),
+        (LEXICAL_NAME, lexical.verify_lexical),
+    ):
+        folder = kb.index_folder / name
+        if folder.exists() and (fresh or verify(folder) is not None):
+            shutil.rmtree(folder)
+
+
+def _document_missing(kb: KnowledgeBase) -> None:
+    """A row for the lexical index for every live case that lacks one."""
+    with kb.database.write() as connection:
+        rows = connection.execute(
+            """SELECT id FROM cases WHERE withdrawn_at IS NULL AND NOT EXISTS
+                (SELECT 1 FROM documents WHERE case_id = cases.id AND retired = 0) ORDER BY id"""
+        ).fetchall()
+        for (case_id,) in rows:
+            passages.insert_document(connection, case_id)
+
+
+def _live_documents(kb: KnowledgeBase) -> int:
+    row = kb.connection.execute("SELECT count(*) FROM documents WHERE retired = 0").fetchone()
+    return int(row[0])

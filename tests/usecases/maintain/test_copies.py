@@ -1,0 +1,222 @@
+"""Backups and exports: what comes back is what was there, or nothing was changed."""
+
+import gzip
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from kbagent.errors import Damaged, KbagentError, UnreadableFile, UsageError
+from kbagent.model.lookup import Request
+from kbagent.store import transfer
+from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
+from kbagent.usecases.maintain.copies import back_up, export_lines, restore
+from kbagent.usecases.maintain.rebuilding import rebuild
+from kbagent.usecases.retrieve.search import search
+from tests.fakes.bases import bring_in, filled, write_rows
+from tests.fakes.encoder import FakeEncoder
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template") / "kb"
+    filled(folder).close()
+    return folder
+
+
+@pytest.fixture
+def kb(tmp_path, template):
+    shutil.copytree(template, tmp_path / "kb")
+    with open_knowledge_base(tmp_path / "kb") as base:
+        yield base
+
+
+def dump(folder):
+    """All that a knowledge base holds: tables, ids, triggers, sequences."""
+    with closing(sqlite3.connect(folder / DATABASE_NAME)) as connection:
+        lines = sorted(line for line in connection.iterdump() if "_sqlite_migrations" not in line)
+        return lines, connection.execute("PRAGMA user_version").fetchone()
+
+
+def answers(folder):
+    with open_knowledge_base(folder) as base:
+        result = search(base, FakeEncoder(), Request(query="printer hangs E0013"), log=False)
+        return [
+            (i.issue_id, i.score, [r.resolution_id for r in i.resolutions]) for i in result.issues
+        ]
+
+
+def test_a_backup_comes_back_as_it_was(kb, tmp_path):
+    done = back_up(kb, tmp_path / "kb.gz")
+    assert (done.cases, done.outcomes, done.lookups) == (30, 57, 3)
+    restore(tmp_path / "kb.gz", tmp_path / "again")
+    assert dump(tmp_path / "again") == dump(kb.folder)
+    assert answers(tmp_path / "again") == answers(kb.folder)
+
+
+@pytest.mark.parametrize("name", ["kb.jsonl", "kb.jsonl.gz"])
+def test_json_lines_come_back_as_they_were(kb, tmp_path, name):
+    export_lines(kb, tmp_path / name)
+    restore(tmp_path / name, tmp_path / "again")
+    assert dump(tmp_path / "again") == dump(kb.folder)
+
+
+def test_vectors_left_out_are_made_from_the_texts(kb, tmp_path):
+    export_lines(kb, tmp_path / "kb.jsonl", vectors=False)
+    assert b"passages" not in (tmp_path / "kb.jsonl").read_bytes().split(b"\n", 1)[1]
+    assert not restore(tmp_path / "kb.jsonl", tmp_path / "again").vectors
+    with open_knowledge_base(tmp_path / "again") as base:
+        assert rebuild(base, FakeEncoder(), lambda *_: None).encoded == 30
+    assert answers(tmp_path / "again") == answers(kb.folder)
+
+
+def test_copies_are_their_owners_alone_whatever_the_umask(kb, tmp_path):
+    before = os.umask(0)
+    try:
+        back_up(kb, tmp_path / "kb.gz")
+        export_lines(kb, tmp_path / "kb.jsonl")
+        restore(tmp_path / "kb.gz", tmp_path / "again")
+    finally:
+        os.umask(before)
+    files = [tmp_path / "kb.gz", tmp_path / "kb.jsonl", tmp_path / "again" / DATABASE_NAME]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "again").stat().st_mode) == 0o700
+
+
+def test_nothing_is_replaced_unless_that_is_said(kb, tmp_path):
+    back_up(kb, tmp_path / "kb.gz")
+    bring_in(kb, write_rows(tmp_path / "more.jsonl", 5, first=100))
+    now = dump(kb.folder)
+    with pytest.raises(UsageError, match="--force"):
+        restore(tmp_path / "kb.gz", kb.folder)
+    assert dump(kb.folder) == now
+
+
+def test_replacing_keeps_the_former_one_and_is_seen_by_who_has_it_open(kb, tmp_path):
+    back_up(kb, tmp_path / "kb.gz")
+    then = dump(kb.folder)
+    bring_in(kb, write_rows(tmp_path / "more.jsonl", 5, first=100))
+    done = restore(tmp_path / "kb.gz", kb.folder, force=True)
+    assert kb.connection.execute("SELECT count(*) FROM cases").fetchone() == (30,)
+    with closing(sqlite3.connect(done.kept)) as former:
+        assert former.execute("SELECT count(*) FROM cases").fetchone() == (35,)
+    kb.close()
+    assert dump(kb.folder) == then
+    bring_in(open_knowledge_base(kb.folder), write_rows(tmp_path / "more.jsonl", 5, first=100))
+    assert answers(kb.folder)
+
+
+def test_a_broken_one_is_set_aside(kb, tmp_path):
+    back_up(kb, tmp_path / "kb.gz")
+    then = dump(kb.folder)
+    kb.close()
+    (kb.folder / DATABASE_NAME).write_bytes(b"nothing" * 1000)
+    done = restore(tmp_path / "kb.gz", kb.folder, force=True)
+    assert "damaged" in done.kept.name
+    assert dump(kb.folder) == then
+
+
+def test_a_log_left_by_a_former_database_is_not_replayed(kb, tmp_path):
+    back_up(kb, tmp_path / "kb.gz")
+    then = dump(kb.folder)
+    kb.connection.execute("PRAGMA wal_autocheckpoint = 0")
+    bring_in(kb, write_rows(tmp_path / "more.jsonl", 5, first=100))
+    log = (kb.folder / "kb.db-wal").read_bytes()
+    assert log
+    folder = tmp_path / "again"
+    folder.mkdir()
+    (folder / "kb.db-wal").write_bytes(log)
+    restore(tmp_path / "kb.gz", folder)
+    assert dump(folder) == then
+
+
+@pytest.mark.parametrize("name", ["kb.gz", "kb.jsonl", "kb.jsonl.gz"])
+def test_a_copy_cut_short_anywhere_is_refused(kb, tmp_path, name):
+    (back_up if name == "kb.gz" else export_lines)(kb, tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    for length in [0, 1, 10, len(whole) // 3, len(whole) - 100, len(whole) - 1]:
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(KbagentError):
+            restore(tmp_path / "cut", tmp_path / "again")
+        assert not (tmp_path / "again" / DATABASE_NAME).exists()
+    assert list((tmp_path / "again").iterdir()) == []
+
+
+def test_a_changed_value_is_refused(kb, tmp_path):
+    export_lines(kb, tmp_path / "kb.jsonl")
+    text = (tmp_path / "kb.jsonl").read_bytes().replace(b"worked", b"failed", 1)
+    (tmp_path / "kb.jsonl").write_bytes(text)
+    with pytest.raises(UnreadableFile, match="checksum"):
+        restore(tmp_path / "kb.jsonl", tmp_path / "again")
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def write_lines(path, entries):
+    """Lines with a right checksum, as somebody who means harm would write them."""
+    import hashlib
+
+    body = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+    end = {"end": len(entries) - 1, "sha256": hashlib.sha256(body).hexdigest()}
+    path.write_bytes(body + json.dumps(end).encode() + b"\n")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"sqlite_master": {"type": "trigger"}},
+        {'cases" --': {"id": 1}},
+        {"cases": {'id") VALUES (1); DROP TABLE outcomes; --': 1}},
+        {"cases": {"id": {"base64": "***"}}},
+        {"cases": {"id": [1]}},
+        {"cases": {"id": True}},
+        {"settings": {"key": "x"}},
+        {"outcomes": {"id": 1 << 80}},
+        {"tallies": {"resolution_id": 1, "tried": 9, "reward": 9}},
+        {"settings": {"key": "\ud800", "value": "x"}},
+        {"settings": {}},
+        {
+            "memberships": {
+                "case_id": 999,
+                "issue_id": 999,
+                "kind": "human",
+                "confidence": 1,
+                "method": "x",
+            }
+        },
+    ],
+)
+def test_rows_that_no_schema_has_are_refused(kb, tmp_path, entry):
+    export_lines(kb, tmp_path / "kb.jsonl")
+    heading, *rest = lines_of(tmp_path / "kb.jsonl")
+    table = next(iter(entry))
+    heading["rows"][table] = heading["rows"].get(table, 0) + 1
+    write_lines(tmp_path / "bad.jsonl", [heading, *rest[:-1], entry])
+    with pytest.raises(UnreadableFile):
+        restore(tmp_path / "bad.jsonl", tmp_path / "again")
+
+
+def test_a_newer_schema_and_a_foreign_file_are_refused(kb, tmp_path):
+    export_lines(kb, tmp_path / "kb.jsonl")
+    heading, *rest = lines_of(tmp_path / "kb.jsonl")
+    write_lines(tmp_path / "newer.jsonl", [heading | {"schema": 10_000}, *rest[:-1]])
+    with pytest.raises(Damaged, match="Update kbagent"):
+        restore(tmp_path / "newer.jsonl", tmp_path / "again")
+    (tmp_path / "foreign.gz").write_bytes(gzip.compress(b"hello"))
+    with pytest.raises(UnreadableFile, match="no knowledge base"):
+        restore(tmp_path / "foreign.gz", tmp_path / "again")
+
+
+def test_tallies_are_those_of_the_ledger(kb, tmp_path):
+    export_lines(kb, tmp_path / "kb.jsonl")
+    restore(tmp_path / "kb.jsonl", tmp_path / "again")
+    with closing(sqlite3.connect(tmp_path / "again" / DATABASE_NAME)) as connection:
+        folded = connection.execute(transfer.FOLD + " ORDER BY 1").fetchall()
+        assert folded == connection.execute("SELECT * FROM tallies ORDER BY 1").fetchall()
+        assert folded
