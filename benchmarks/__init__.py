@@ -1,0 +1,1 @@
+"""Benchmarks: measured against baselines from the same run."""

@@ -1,0 +1,208 @@
+"""Rows about linking: every instance by way of the issue, with all, some or no links known."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import HDBSCAN
+
+from benchmarks.retrieval.engine import Engine, Vectors
+from benchmarks.retrieval.measures import b_cubed, interval, pairwise
+from benchmarks.retrieval.table import Row
+from kbagent.core.linking import clustering
+from kbagent.core.linking.assignment import GROUP_THRESHOLD, NEIGHBOURS, assign, place
+from kbagent.core.linking.discriminant import fit_discriminant
+from kbagent.core.linking.neighbours import density, nearest_neighbours
+from kbagent.core.linking.threshold import choose_threshold
+
+Ints = NDArray[np.int64]
+VOTERS = 10  # of the plain vote, the baseline of the design
+NEW = 1_000_000  # numbers of the issues that assignment founds
+
+
+def stored_rows(
+    engine: Engine, share: float, seeds: int, targets: tuple[float, float], precision: float = 0.9
+) -> Iterable[Row]:
+    """All cases stored, a share of the links known: each case's instances by its issue."""
+    vectors, truth = engine.case_vectors, engine.corpus.issues
+    near = nearest_neighbours(vectors, NEIGHBOURS)
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for seed in range(seeds):
+        known = _known(truth, share, seed)
+        chosen = choose_threshold(vectors, known, precision=precision, neighbours=near)
+        found = assign(vectors, known, threshold=chosen.confidence, neighbours=near)
+        ours = np.where(found.issues >= 0, found.issues, NEW + found.groups)
+        plain = _plain_vote(vectors, known)
+        unlinked = known < 0
+        for system, groups in (("kbagent", ours), ("plain vote of ten", plain)):
+            recall, right = _by_issue(groups, truth)
+            for who, rows in (("all cases", np.ones_like(unlinked)), ("unlinked cases", unlinked)):
+                figures.setdefault(f"{system}, {who}", []).append(
+                    (float(recall[rows].mean()), float(np.nanmean(right[rows])))
+                )
+    protocol = f"{share:.0%} of the links known, {seeds} draws, precision asked for {precision:g}"
+    yield from _two_rows(engine.corpus.name, protocol, figures, "kbagent, all cases", targets)
+
+
+def queried_rows(
+    stored: Engine,
+    asked: Engine,
+    share: float,
+    seeds: int,
+    targets: tuple[float, float],
+    precision: float = 0.9,
+) -> Iterable[Row]:
+    """One part stored with a share of the links, the other asked case by case."""
+    vectors, truth = stored.case_vectors, stored.corpus.issues
+    near = nearest_neighbours(vectors, NEIGHBOURS)
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for seed in range(seeds):
+        known = _known(truth, share, seed)
+        chosen = choose_threshold(vectors, known, precision=precision, neighbours=near)
+        found = assign(vectors, known, threshold=chosen.confidence, neighbours=near)
+        ours = np.where(found.issues >= 0, found.issues, NEW + found.groups)
+        placed = _placed(vectors, ours, known, asked.case_vectors)
+        plain = _plain_vote(vectors, known)
+        voted = _plain_vote(
+            np.vstack([vectors, asked.case_vectors]),
+            np.concatenate([known, np.full(len(asked.corpus), -1)]),
+        )[len(truth) :]
+        for system, groups, answers in (
+            ("kbagent", ours, placed),
+            ("plain vote of ten", plain, voted),
+        ):
+            figures.setdefault(system, []).append(
+                _of_queries(groups, truth, answers, asked.corpus.issues)
+            )
+    protocol = (
+        f"{stored.corpus.name} stored, {share:.0%} of the links known ({seeds} draws), "
+        f"{len(asked.corpus)} asked, precision asked for {precision:g}"
+    )
+    yield from _two_rows(asked.corpus.name, protocol, figures, "kbagent", targets)
+
+
+def unlinked_rows(engine: Engine, most: int | None = None) -> Iterable[Row]:
+    """Nothing linked: thresholds chosen on half of the issues, figures from the other half."""
+    truth = engine.corpus.issues
+    rng = np.random.default_rng(0)
+    order = rng.permutation(int(truth.max()) + 1)
+    halves = [np.flatnonzero(np.isin(truth, order[i::2])) for i in (0, 1)]
+    halves = [np.sort(rng.permutation(half)[: most or len(half)]) for half in halves]
+    tune, report = ((engine.case_vectors[half], truth[half]) for half in halves)
+    protocol = f"nothing linked; tuned on {len(tune[1])} cases, reported on {len(report[1])} others"
+    methods = {
+        "kbagent, tuned": (_grouped, np.arange(0.15, 0.46, 0.025)),
+        f"kbagent, default {GROUP_THRESHOLD}": (_grouped, np.array([GROUP_THRESHOLD])),
+        "connected components": (_components, np.arange(0.5, 0.96, 0.025)),
+        "HDBSCAN": (_hdbscan, np.array([2, 3, 5, 8])),
+    }
+    for measure, number in (("pairwise F1", 0), ("B-cubed F", 1)):
+        for system, (method, settings) in methods.items():
+            best = max(settings, key=lambda s: _quality(method(tune[0], s), tune[1])[number])
+            groups = method(report[0], best)
+            value = _quality(groups, report[1])[number]
+            yield Row(
+                engine.corpus.name,
+                protocol,
+                f"{system} ({best:.3g}; pair precision {pairwise(groups, report[1])[0]:.2f})",
+                measure,
+                interval([value]),
+            )
+
+
+def _quality(groups: Ints, truth: Ints) -> tuple[float, float]:
+    return pairwise(groups, truth)[2], b_cubed(groups, truth)
+
+
+def _grouped(vectors: Vectors, threshold: float) -> Ints:
+    near = nearest_neighbours(vectors, NEIGHBOURS)
+    return clustering.cluster(vectors, near, density(near), threshold=float(threshold))
+
+
+def _components(vectors: Vectors, threshold: float) -> Ints:
+    rows, columns = np.nonzero(np.triu(vectors @ vectors.T >= threshold, k=1))
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(vectors),) * 2)
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _hdbscan(vectors: Vectors, least: float) -> Ints:
+    labels = HDBSCAN(min_cluster_size=int(least), copy=True).fit_predict(vectors)
+    return np.where(labels < 0, NEW + np.arange(len(labels)), labels)
+
+
+def _known(truth: Ints, share: float, seed: int) -> Ints:
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(len(truth)) < share, truth, -1)
+
+
+def _placed(stored: Vectors, issues: Ints, known: Ints, asked: Vectors) -> Ints:
+    """What `add` does for each case: its issue by its fifty nearest."""
+    linked = known >= 0
+    learned = fit_discriminant(stored[linked], known[linked])
+    own = learned.transform(stored) if learned else None
+    theirs = learned.transform(asked) if learned else None
+    answers = np.full(len(asked), -1)
+    for row, vector in enumerate(asked):
+        cosines = stored @ vector
+        near = np.argpartition(-cosines, NEIGHBOURS)[:NEIGHBOURS]
+        near = near[np.argsort(-cosines[near], kind="stable")]
+        sharp = (
+            (own[near] @ theirs[row]).astype(np.float64)
+            if own is not None and theirs is not None
+            else None
+        )
+        found = place(cosines[near].astype(np.float64), issues[near], learned=sharp)
+        answers[row] = found.issue if found else -1
+    return answers
+
+
+def _plain_vote(vectors: Vectors, known: Ints) -> Ints:
+    """The baseline: the most frequent issue of the ten nearest linked cases, ties to the nearer."""
+    linked = np.flatnonzero(known >= 0)
+    answers = known.copy()
+    for row in np.flatnonzero(known < 0):
+        cosines = vectors[linked] @ vectors[row]
+        near = np.argsort(-cosines, kind="stable")[:VOTERS]
+        votes = known[linked[near]]
+        names, first, counts = np.unique(votes, return_index=True, return_counts=True)
+        answers[row] = names[np.lexsort((first, -counts))[0]]
+    return answers
+
+
+def _by_issue(groups: Ints, truth: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Recall and precision of each case's other instances by its group; nan without any shown."""
+    recall, right = np.zeros(len(truth)), np.full(len(truth), np.nan)
+    for row in range(len(truth)):
+        shown, same = groups == groups[row], truth == truth[row]
+        hits = float((shown & same).sum() - 1)
+        recall[row] = hits / max(same.sum() - 1, 1)
+        if shown.sum() > 1:
+            right[row] = hits / (shown.sum() - 1)
+    return recall, right
+
+
+def _of_queries(groups: Ints, truth: Ints, answers: Ints, asked: Ints) -> tuple[float, float]:
+    members = {int(group): truth[groups == group] for group in np.unique(groups)}
+    sizes = np.bincount(truth)
+    recalls, precisions = [], []
+    for answer, issue in zip(answers.tolist(), asked.tolist(), strict=True):
+        hits = (members[answer] == issue).sum()
+        recalls.append(hits / sizes[issue])
+        precisions.append(hits / len(members[answer]))
+    return float(np.mean(recalls)), float(np.mean(precisions))
+
+
+def _two_rows(
+    name: str,
+    protocol: str,
+    figures: dict[str, list[tuple[float, float]]],
+    aimed: str,
+    targets: tuple[float, float],
+) -> Iterable[Row]:
+    for system, pairs in figures.items():
+        for number, measure in enumerate(("recall of all instances", "precision")):
+            aim = targets[number] if system == aimed else None
+            values = [pair[number] for pair in pairs]
+            yield Row(name, protocol, system, measure, interval(values), aim)
