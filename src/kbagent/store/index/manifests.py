@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 PAGE = 4096  # bytes; what file systems lose or corrupt at a time
-SAMPLED_PAGES = 64
+SAMPLED_PAGES = 16
 
 
 @dataclass(frozen=True, slots=True)
