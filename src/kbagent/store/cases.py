@@ -142,6 +142,21 @@ def texts(
         )
 
 
+def content_keys(
+    connection: sqlite3.Connection, case_ids: Sequence[int]
+) -> dict[int, tuple[str | None, str]]:
+    """(when it was opened, its name) of each case: an order that is not that of arrival."""
+    found: dict[int, tuple[str | None, str]] = {}
+    for chunk in chunks(case_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT id, opened_at, source || ':' || external_id FROM cases WHERE id IN ({marks})",
+            chunk,
+        )
+        found.update((row[0], (row[1], row[2])) for row in rows)
+    return found
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many cases are kept, withdrawn ones left out."""
     row = connection.execute("SELECT count(*) FROM cases WHERE withdrawn_at IS NULL").fetchone()

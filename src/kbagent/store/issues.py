@@ -234,6 +234,16 @@ def links_of(connection: sqlite3.Connection, case_ids: Sequence[int]) -> list[Li
     return [result[key] for key in sorted(result)]
 
 
+def all_links(connection: sqlite3.Connection, kind: LinkKind) -> list[Link]:
+    """All standing statements of one kind, by id."""
+    rows = connection.execute(
+        """SELECT id, case_id, other_id, kind, source, by FROM links
+        WHERE kind = ? AND undone_at IS NULL ORDER BY id""",
+        (str(kind),),
+    )
+    return [Link(row[0], row[1], row[2], LinkKind(row[3]), row[4], row[5]) for row in rows]
+
+
 def await_link(
     connection: sqlite3.Connection, case_id: int, source: str, external_id: str, kind: LinkKind
 ) -> None:

@@ -448,7 +448,22 @@ CREATE TABLE policy_evaluations (
 );
 """
 
-MIGRATIONS = (m001_foundation, m002_learning)
+
+def m003_fixes(db: "SqliteUtilsDatabase") -> None:
+    """The vectors of resolutions with a known outcome, by which cases and wordings are grouped."""
+    _execute_all(db, _FIXES)
+
+
+_FIXES = """
+CREATE TABLE fix_vectors (
+    resolution_id INTEGER NOT NULL REFERENCES resolutions,
+    model_id INTEGER NOT NULL REFERENCES models,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (resolution_id, model_id)
+);
+"""
+
+MIGRATIONS = (m001_foundation, m002_learning, m003_fixes)
 """In the order they were released; new ones are appended."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

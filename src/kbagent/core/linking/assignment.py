@@ -82,16 +82,18 @@ def assign(
     neighbours: Neighbours | None = None,
     lexical: Floats | None = None,
     apart: Sequence[tuple[int, int]] = (),
+    taught: NDArray[np.bool_] | None = None,
 ) -> Assignments:
     """Place every case of `vectors` (n, d; unit length) whose entry in `issues` (n,) is -1.
 
     `neighbours` are the nearest fifty of each row, computed when not given; `lexical` (n, 50)
     the lexical agreement with each of them, in [0, 1]. `apart` holds pairs of rows that a human
     or an export said are not the same: a case never joins the issue of a row that it is apart
-    from. Without any known issue, everything is grouped.
+    from. `taught` (n,) marks the known rows that the discriminant may learn from, all when None:
+    what was only assigned must not teach itself. Without any known issue, everything is grouped.
     """
     near = neighbours if neighbours is not None else nearest_neighbours(vectors, NEIGHBOURS)
-    reached = _reached(vectors, issues, near, lexical)
+    reached = _reached(vectors, issues, near, lexical, taught)
     candidates = np.where(issues >= 0, issues, _allowed(reached.candidates, issues, apart))
     known = issues >= 0
     confidences = np.where(known, 1.0, np.where(candidates >= 0, reached.confidences, 0.0))
@@ -165,8 +167,14 @@ class _Reached:
     confidences: Floats
 
 
-def _reached(vectors: Vectors, issues: Ints, near: Neighbours, lexical: Floats | None) -> _Reached:
-    known = issues >= 0
+def _reached(
+    vectors: Vectors,
+    issues: Ints,
+    near: Neighbours,
+    lexical: Floats | None,
+    taught: NDArray[np.bool_] | None = None,
+) -> _Reached:
+    known = (issues >= 0) if taught is None else (issues >= 0) & taught
     learned = fit_discriminant(vectors[known], issues[known])
     sharp = sharpened(vectors, near, learned, lexical)
     labels = propagate(sharp, issues)

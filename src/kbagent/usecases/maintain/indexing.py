@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kbagent.core.text.tokens import tokens
+import numpy as np
+
+from kbagent.core.text.tokens import TOKENISER, tokens
 from kbagent.errors import KbagentError
 from kbagent.store import passages
 from kbagent.store.index.dense import (
@@ -21,8 +23,8 @@ from kbagent.store.index.lexical import LexicalIndex, extend_lexical, open_lexic
 from kbagent.store.index.manifests import Unusable
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
+from kbagent.store.passages import Vectors
 
-TOKENISER = "1"  # grows when `core.text.tokens` cuts differently
 DENSE_TAIL = 20_000  # passages scanned from SQLite beside the index: about 60 ms
 LEXICAL_TAIL = 500  # documents tokenised and scored beside the index: about 50 ms
 DENSE_NAME = "dense"
@@ -45,6 +47,22 @@ def ready_indexes(kb: KnowledgeBase, model: StoredModel) -> Indexes:
     lexical, lexical_note = _ready_lexical(kb)
     generation = f"{model.fingerprint[:12]}:{dense.last_id}" if dense else None
     return Indexes(dense, lexical, generation, (*dense_note, *lexical_note))
+
+
+def nearest_cases(kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count: int) -> set[int]:
+    """The cases nearest to any of these vectors, from the index and what is newer than it."""
+    indexes = ready_indexes(kb, model)
+    found: list[int] = []
+    covered = 0
+    if indexes.dense is not None:
+        covered = indexes.dense.last_id
+        ids, _ = indexes.dense.search(vectors, count)
+        found.extend(int(one) for one in np.unique(ids) if one >= 0)
+    for ids, matrix in passages.stream(kb.connection, model.id, after=covered):
+        similarity = vectors @ matrix.T
+        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+        found.extend(int(one) for one in np.unique(ids[nearest]))
+    return set(passages.owners(kb.connection, found).values())
 
 
 def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:

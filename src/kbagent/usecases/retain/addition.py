@@ -52,7 +52,7 @@ def add_case(
     """Retain one record and find the issue it belongs to; the case's id."""
     encoder = encoder or serving_encoder(kb)
     case_id = store_record(kb, record, encoder=encoder, redactor=redactor)
-    place_new_cases(kb)
+    place_new_cases(kb, encoder, enrolled(kb, encoder))
     return case_id
 
 

@@ -61,7 +61,7 @@ def import_cases(
             progress=progress,
         )
         counts = intake.run(export)
-        linked = place_new_cases(kb)
+        linked = place_new_cases(kb, encoder, model)
         refresh_indexes(kb, model)
         written = rejects.path if counts.rejected else None
     summary = _summary(export, counts, started, linked=linked, rejects_file=written)

@@ -1,0 +1,101 @@
+"""Fixes: their vectors, and which wordings of an issue's fixes count as one approach."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kbagent.core.linking.resolutions import FixText, group_resolutions
+from kbagent.core.text.tokens import identifiers, tokens
+from kbagent.core.verification.signatures import stripped
+from kbagent.model.case import Resolution
+from kbagent.store import fixes, resolutions
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.resolutions import Grouping
+
+BATCH = 256  # fixes a transaction
+SIMILAR = "similar"  # `grouped_by` of what this module decides; people's word is `human`
+MOST_WORDINGS = 1500  # of one issue that are compared with each other
+
+
+def encode_fixes(kb: KnowledgeBase, encoder: Encoder, model_id: int) -> int:
+    """Give every fix with a known outcome its vector; how many were encoded."""
+    done = 0
+    while waiting := fixes.without_vector(kb.connection, model_id, BATCH):
+        vectors = encoder.encode([stripped(text) or text for _, text in waiting])
+        with kb.database.write() as connection:
+            fixes.insert(connection, model_id, [one for one, _ in waiting], vectors)
+        done += len(waiting)
+    return done
+
+
+def group_fixes(kb: KnowledgeBase, model_id: int, issue_ids: Iterable[int]) -> int:
+    """Let wordings that say the same fix within an issue count as one; how many joined another.
+
+    What people grouped or took apart is never touched.
+    """
+    joined = 0
+    for issue_id in sorted(set(issue_ids)):
+        known = _fixes_of(kb.connection, issue_id)
+        if 1 < len(known) <= MOST_WORDINGS:
+            joined += _group(kb, model_id, known)
+    return joined
+
+
+def _fixes_of(connection: sqlite3.Connection, issue_id: int) -> list[Resolution]:
+    rows = connection.execute(
+        """SELECT DISTINCT resolution_id FROM memberships
+        JOIN attempts ON attempts.case_id = memberships.case_id
+        WHERE issue_id = ? AND verdict != 'unknown' AND retired_at IS NULL""",
+        (issue_id,),
+    )
+    found = resolutions.by_ids(connection, [row[0] for row in rows])
+    return sorted(found.values(), key=lambda one: (one.text, one.id))
+
+
+def _group(kb: KnowledgeBase, model_id: int, known: Sequence[Resolution]) -> int:
+    vectors = fixes.vectors(kb.connection, model_id, [one.id for one in known])
+    known = [one for one in known if one.id in vectors]
+    before = {
+        one.resolution_id: one
+        for one in resolutions.groupings(kb.connection, [one.id for one in known])
+    }
+    free = [one for one in known if before[one.id].grouped_by != "human"]
+    if len(free) < 2:
+        return 0
+    roots = group_resolutions(
+        fixes.unit(np.stack([vectors[one.id] for one in free])),
+        [_compared(one) for one in free],
+        same=_already_one(free),
+    )
+    families: dict[int, list[int]] = defaultdict(list)
+    for one, root in zip(free, roots.tolist(), strict=True):
+        families[root].append(one.id)
+    joined = 0
+    for members in families.values():
+        heads = [before[member].canonical_id for member in members]
+        head = min(heads)
+        for member in members:
+            if before[member].canonical_id != head:
+                resolutions.regroup(kb.connection, Grouping(member, head, SIMILAR))
+                joined += 1
+    return joined
+
+
+def _already_one(free: Sequence[Resolution]) -> list[tuple[int, int]]:
+    """Pairs of rows that count as one approach by now; automatic groups only grow."""
+    first: dict[int, int] = {}
+    pairs = []
+    for row, one in enumerate(free):
+        if one.canonical_id in first:
+            pairs.append((first[one.canonical_id], row))
+        else:
+            first[one.canonical_id] = row
+    return pairs
+
+
+def _compared(one: Resolution) -> FixText:
+    text = stripped(one.text) or one.text
+    return FixText(frozenset(tokens(text)), frozenset(identifiers(text)), one.code)
