@@ -102,11 +102,10 @@ def match(
     words = _words(kb.connection, opened, request.query, scope)
     watch.lap("lexical search")
     case_ids = sorted({*dense, *words.scores, *words.exact_only()})
-    missing = [case_id for case_id in case_ids if case_id not in dense]
-    dense.update(_case_similarities(kb.connection, model.id, query, missing))
+    similarity = _case_similarities(kb.connection, model.id, query, case_ids)
     terms = fuse(
         case_ids,
-        [dense[case_id] for case_id in case_ids],
+        [similarity[case_id] for case_id in case_ids],
         normalised_bm25([words.scores.get(one, 0.0) for one in case_ids], words.ceiling),
         exact_matches(case_ids, words.postings, words.idf),
         dense_weight=parameters.dense_weight,
@@ -160,9 +159,19 @@ def _case_similarities(
     if not len(owners):
         return dict.fromkeys(case_ids, 0.0)
     best: dict[int, float] = {}
-    for owner, value in zip(owners.tolist(), (query @ matrix.T).max(axis=0).tolist(), strict=True):
+    for owner, value in zip(owners.tolist(), _cosines(query, matrix).tolist(), strict=True):
         _keep_best(best, owner, value)
     return {case_id: best.get(case_id, 0.0) for case_id in case_ids}
+
+
+def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
+    """Of each row its cosine with the nearest passage of the query.
+
+    Summed row by row: a matrix product rounds differently with other rows beside it, and a score
+    must not depend on which index served or on what else was found.
+    """
+    exact = matrix.astype(np.float64)
+    return np.stack([(exact * one).sum(axis=1) for one in query.astype(np.float64)]).max(axis=0)
 
 
 def _words(connection: sqlite3.Connection, opened: Indexes, text: str, scope: Scope) -> _Words:
