@@ -105,6 +105,11 @@ class DenseGeneration:
         """The largest id in the index: newer rows are not in it; 0 when it is empty."""
         return self.manifest.last_id
 
+    def ids(self) -> Ids:
+        """Every id in the index, ascending, those of retired rows too; reads all id files."""
+        parts = [shard.ids for shard in self._shards]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
     def search(
         self,
         queries: Vectors,
@@ -204,7 +209,7 @@ def extend_generation(
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
+        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, mode=0o600):
             manifest = _sound(folder, fingerprint, adapter) or DenseManifest(
                 fingerprint, adapter, dimension, faiss.__version__, ()
             )

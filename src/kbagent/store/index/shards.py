@@ -59,6 +59,11 @@ class Shard:
         self._index = index
         self._ids = ids
 
+    @property
+    def ids(self) -> Ids:
+        """The ids of the rows, ascending."""
+        return self._ids
+
     def search(self, queries: Vectors, k: int, allowed: Allowed | None) -> tuple[Vectors, Ids]:
         """(similarities, ids) of the k nearest of each query, each (n, k); (-inf, -1) pads."""
         selected = None

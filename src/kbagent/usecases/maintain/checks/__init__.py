@@ -1,0 +1,1 @@
+"""The checks of `kbagent doctor`: one module a subject, one function a check."""

@@ -1,0 +1,44 @@
+"""What a check looks at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.knowledge_base import KnowledgeBase
+
+NAMED = 5  # things that are wrong which a finding names
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """An open knowledge base, how to get its encoder, and randomness for samples."""
+
+    kb: KnowledgeBase
+    encoder: Callable[[], Encoder]
+    rng: np.random.Generator
+
+    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """The rows of a query."""
+        return self.kb.connection.execute(query, values).fetchall()
+
+    def number(self, query: str, *values: object) -> int:
+        """The one whole number that a query counts."""
+        return int(self.kb.connection.execute(query, values).fetchone()[0] or 0)
+
+    def sample(self, numbers: list[int], size: int) -> list[int]:
+        """At most `size` of these numbers, ascending."""
+        if len(numbers) <= size:
+            return sorted(numbers)
+        chosen = self.rng.choice(len(numbers), size, replace=False)
+        return sorted(numbers[place] for place in chosen)
+
+
+def plural(number: int, name: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "case"), plural(1200, "case")
+    ('1 case', '1,200 cases')
+    """
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -1,0 +1,252 @@
+"""Doctor: nothing wrong is overlooked, what follows from the rest is mended, the rest is asked."""
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from kbagent.cli.screens.doctor import format_health, health_json
+from kbagent.errors import Damaged
+from kbagent.model.health import State
+from kbagent.store.index.manifests import footprint
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.maintain import diagnosis
+from kbagent.usecases.maintain.diagnosis import CHECKS, diagnose
+from tests.fakes.bases import filled
+from tests.fakes.encoder import FakeEncoder
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template") / "kb"
+    filled(folder, 48).close()
+    return folder
+
+
+@pytest.fixture
+def kb(tmp_path, template):
+    shutil.copytree(template, tmp_path / "kb")
+    with open_knowledge_base(tmp_path / "kb") as base:
+        yield base
+
+
+def states(kb, **options):
+    health = diagnose(kb, FakeEncoder, **options)
+    return {one.name: one.finding.state for one in health.checked}, health
+
+
+def damaged_checks(kb, **options):
+    found, health = states(kb, **options)
+    assert health.damaged == (State.DAMAGED in found.values())
+    return {name for name, state in found.items() if state is State.DAMAGED}
+
+
+def execute(kb, *statements):
+    """What no code of ours does: change rows behind the back of triggers and references."""
+    kb.connection.execute("PRAGMA foreign_keys = OFF")
+    for statement in statements:
+        kb.connection.execute(statement)
+    kb.connection.execute("PRAGMA foreign_keys = ON")
+
+
+def test_a_sound_knowledge_base_is_found_sound(kb):
+    found, _ = states(kb)
+    assert set(found.values()) == {State.SOUND}
+    assert list(found) == [check.name for check in CHECKS]
+
+
+def test_an_empty_one_has_nothing_wrong(tmp_path):
+    from kbagent.store.knowledge_base import create_knowledge_base
+
+    with create_knowledge_base(tmp_path / "new") as kb:
+        assert damaged_checks(kb) == set()
+
+
+MENDED = {
+    "tallies": ["UPDATE tallies SET reward = reward + 1 WHERE resolution_id = 1"],
+    "tallies (gone)": ["DELETE FROM tallies"],
+    "issues": ["DELETE FROM memberships WHERE case_id IN (3, 7)"],
+    "issues (another)": [
+        "UPDATE memberships SET issue_id = (SELECT max(id) FROM issues) WHERE case_id = 1"
+    ],
+    "approaches": ["UPDATE resolutions SET canonical_id = 999 WHERE id = 2"],
+    "vectors: all there": ["DELETE FROM passages WHERE case_id = 4"],
+    "vectors: all there (retired)": ["UPDATE passages SET retired = 1 WHERE case_id = 4"],
+    "vectors: all there (words)": ["DELETE FROM documents WHERE case_id = 4"],
+    "vectors: shape": ["UPDATE passages SET vector = x'00ff' WHERE case_id = 4"],
+    "vectors: shape (length)": ["UPDATE passages SET vector = zeroblob(128) WHERE case_id = 4"],
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_follows_from_the_rest_is_mended(kb, name):
+    execute(kb, *MENDED[name])
+    check = name.partition(" (")[0]
+    assert check in damaged_checks(kb)
+    found, health = states(kb, repair=True)
+    assert not health.damaged, health_json(health)
+    assert found[check] is State.MENDED
+    assert damaged_checks(kb) == set()
+
+
+def test_mended_memberships_are_those_of_the_log(kb):
+    before = kb.connection.execute("SELECT * FROM memberships ORDER BY case_id").fetchall()
+    execute(kb, "UPDATE memberships SET issue_id = 2", "DELETE FROM memberships WHERE case_id < 9")
+    states(kb, repair=True)
+    assert before == kb.connection.execute("SELECT * FROM memberships ORDER BY case_id").fetchall()
+
+
+def test_mended_vectors_are_those_of_the_texts(kb):
+    query = "SELECT case_id, vector FROM passages WHERE retired = 0 ORDER BY case_id"
+    before = kb.connection.execute(query).fetchall()
+    swapped = "UPDATE passages SET vector = (SELECT vector FROM passages WHERE id = 1)"
+    execute(kb, swapped + " WHERE case_id BETWEEN 2 AND 48")
+    assert damaged_checks(kb) >= {"vectors: of the text"}
+    states(kb, repair=True)
+    assert damaged_checks(kb) == set()
+    assert kb.connection.execute(query).fetchall() == before
+
+
+def test_the_ledger_is_never_mended(kb):
+    execute(kb, "DELETE FROM outcomes WHERE id = 5")
+    assert "ledger" in damaged_checks(kb)
+    assert "ledger" in damaged_checks(kb, repair=True, confirm=lambda _question: True)
+
+
+def test_what_refers_to_nothing_is_removed_only_after_asking(kb):
+    execute(kb, "UPDATE attempts SET case_id = 999 WHERE id = 1")
+    asked = []
+
+    def no(question):
+        asked.append(question)
+        return False
+
+    assert "references" in damaged_checks(kb, repair=True, confirm=no)
+    assert len(asked) == 1
+    assert damaged_checks(kb, repair=True, confirm=lambda _question: True) == set()
+    assert kb.connection.execute("SELECT 1 FROM attempts WHERE id = 1").fetchone() is None
+
+
+def test_a_trigger_that_is_not_ours_is_found(kb):
+    execute(kb, "CREATE TRIGGER evil AFTER INSERT ON outcomes BEGIN DELETE FROM cases; END")
+    assert damaged_checks(kb) == {"database schema"}
+
+
+def test_a_missing_trigger_is_found(kb):
+    execute(kb, "DROP TRIGGER outcomes_never_change")
+    assert damaged_checks(kb) == {"database schema"}
+
+
+@pytest.mark.parametrize("pattern", ["dense/*.faiss", "dense/*.ids", "lexical/state-*/*.store"])
+def test_a_flipped_bit_in_an_index_is_found_and_mended(kb, pattern):
+    path = next(kb.index_folder.glob(pattern))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.chmod(0o600)
+    path.write_bytes(content)
+    name = pattern.split("/")[0]
+    assert f"{name} index: bytes" in damaged_checks(kb)
+    assert damaged_checks(kb, repair=True) == set()
+    assert set(states(kb)[0].values()) == {State.SOUND}
+
+
+def test_an_index_whose_bytes_are_right_but_content_is_not_is_found(kb):
+    import faiss
+
+    manifest = next(kb.index_folder.glob("dense/manifest.json"))
+    path = next(kb.index_folder.glob("dense/*.faiss"))
+    index = faiss.read_index(str(path))
+    wrong = faiss.IndexScalarQuantizer(
+        index.d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    noise = np.random.default_rng(0).standard_normal((index.ntotal, index.d)).astype("f4") / 8
+    wrong.train(noise)
+    wrong.add(noise)
+    faiss.write_index(wrong, str(path))
+    path.chmod(0o600)
+    raw = json.loads(manifest.read_text())
+    made = footprint(path)
+    raw["shards"][0]["vectors"] = {
+        name: getattr(made, name) for name in ("size", "parity", "sample", "crc32")
+    }
+    manifest.write_text(json.dumps(raw))
+    assert damaged_checks(kb) == {"dense index: answers"}
+    assert damaged_checks(kb, repair=True) == set()
+
+
+def test_a_page_of_the_database_that_is_damaged_is_found(kb, tmp_path):
+    (root,) = kb.connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = 'membership_log'"
+    ).fetchone()
+    kb.close()
+    path = kb.database.path
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    with open_knowledge_base(tmp_path / "kb") as base:
+        found, health = states(base, repair=True)
+    assert found["database pages"] is State.DAMAGED
+    assert health.damaged
+
+
+def test_a_database_that_cannot_be_opened_is_damaged(kb, tmp_path):
+    kb.close()
+    content = kb.database.path.read_bytes()
+    kb.database.path.write_bytes(b"\xff" * 4096 + content[4096:])
+    with pytest.raises(Damaged):
+        open_knowledge_base(tmp_path / "kb")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+def test_files_that_others_can_read_are_found_and_closed(kb):
+    kb.database.path.chmod(0o644)
+    kb.index_folder.chmod(0o755)
+    assert damaged_checks(kb) == {"file modes"}
+    assert damaged_checks(kb, repair=True) == set()
+    assert kb.database.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_left_over_files_of_interrupted_processes_go_and_young_ones_stay(kb):
+    old, young = kb.index_folder / ".old.tmp", kb.index_folder / ".young.tmp"
+    for path in (old, young):
+        path.write_text("x")
+        path.chmod(0o600)
+    os.utime(old, (0, 0))
+    assert damaged_checks(kb) == {"left-over files"}
+    assert damaged_checks(kb, repair=True) == set()
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_another_encoder_than_the_one_that_made_the_vectors_is_found(kb):
+    health = diagnose(kb, lambda: FakeEncoder(name="other"))
+    assert "encoder" in {one.name for one in health.checked if one.finding.state is State.DAMAGED}
+
+
+def test_a_check_that_cannot_look_says_so(kb, monkeypatch):
+    def broken(_patient):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(diagnosis, "CHECKS", (diagnosis.Check("pages", broken),))
+    _, health = states(kb)
+    assert health.damaged
+    assert "cannot be read" in health.checked[0].finding.what
+
+
+def test_the_screen_keeps_to_eighty_columns(kb):
+    from rich.console import Console
+
+    execute(kb, "DELETE FROM tallies", "DELETE FROM memberships WHERE case_id = 5")
+    _, health = states(kb)
+    console = Console(width=80, record=True, color_system=None, file=io.StringIO())
+    console.print(format_health(health, width=80))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "tallies                damaged" in text
+    assert "2 of 18 checks found damage." in text
+    assert "kbagent doctor --repair" in text
