@@ -50,6 +50,11 @@ class FusedTerms:
         return self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
 
     @property
+    def standing(self) -> float:
+        """(1 - e)·matched + e·exact: the score without closeness, alike from query to query."""
+        return (1.0 - self.exact_weight) * self.matched + self.exact_weight * self.exact
+
+    @property
     def score(self) -> float:
         """(1 - e)·((1 - c)·matched + c·closeness) + e·exact; e and c are the weights.
 
