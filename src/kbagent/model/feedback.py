@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kbagent.model.case import Verdict
+from kbagent.model.evidence import Break
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Given:
     """An outcome that was recorded: on which case, for which resolution, and how it stands now.
 
     `tried` and `worked` are the approach's counts within the issue, this outcome included.
+    `broke` says that it has stopped working there; older evidence no longer ranks it.
     """
 
     outcome_id: int
@@ -34,6 +36,7 @@ class Given:
     lookup: str | None
     tried: float
     worked: float
+    broke: Break | None = None
 
 
 @dataclass(frozen=True, slots=True)

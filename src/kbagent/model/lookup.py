@@ -48,7 +48,8 @@ class ResolutionHit:
     """One resolution under an issue, at its place. `rank` counts over the whole lookup from 1.
 
     `source_case` is the instance it was taken from, `propensity` the probability in (0, 1] with
-    which the policy puts it at this place, `pinned` whether people put it there.
+    which the policy puts it at this place, `pinned` whether people put it there. `alternatives`
+    are all (resolution, propensity) that could have stood here; their propensities sum to 1.
     """
 
     resolution_id: int
@@ -60,6 +61,7 @@ class ResolutionHit:
     source_case: int
     explored: bool = False
     pinned: bool = False
+    alternatives: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

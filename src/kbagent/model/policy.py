@@ -16,6 +16,7 @@ class PolicyParameters:
     gate              z threshold that a resolution must exceed to overtake, ≥ 0 (0.84 cautious)
     choice_bonus      pseudo-successes for similarity's first choice
     pool_strength     pseudo-counts that pull a resolution's mean to the overall mean
+    prior_strength    κ, pseudo-outcomes that pull a cell to its resolution's pooled mean, > 0
     exploration       sample among the allowed resolutions instead of taking the best
     exploration_reach how far below the leader an alternative may be sampled, ≥ 0 (deviations)
     exploration_floor uniform floor ε of each place's propensity when exploring
@@ -23,6 +24,7 @@ class PolicyParameters:
     confident_at      confidence from which an answer is called confident, [0, 1]
     platt             (slope, intercept) from the best issue's score to its confidence
     link_threshold    confidence from which a case joins an existing issue, [0, 1]
+    adapter           name of the learned matrix that turns every vector; None: vectors as they are
     """
 
     dense_weight: float = 0.85
@@ -30,9 +32,10 @@ class PolicyParameters:
     gate: float = 0.84
     choice_bonus: float = 2.0
     pool_strength: float = 10.0
+    prior_strength: float = 4.0
     exploration: bool = False
     exploration_reach: float = 1.0
-    exploration_floor: float = 0.03
+    exploration_floor: float = 0.02
     votes_per_source: int = 2
     confident_at: float = 0.5
     platt: tuple[float, float] = (14.0, -8.0)

@@ -124,6 +124,15 @@ def of_lookup(connection: sqlite3.Connection, lookup_id: int) -> list[Outcome]:
     return [_outcome(row) for row in rows]
 
 
+def last_recorded(connection: sqlite3.Connection, *, as_of: datetime | None = None) -> int:
+    """The id of the last entry recorded by `as_of` (now when None); 0 before the first."""
+    row = connection.execute(
+        "SELECT id FROM outcomes WHERE recorded_at <= ? ORDER BY id DESC LIMIT 1",
+        (to_text(as_of) or "9999",),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def uid_known(connection: sqlite3.Connection, uid: str) -> bool:
     """Whether an entry with this id of its own is already in the ledger."""
     return connection.execute("SELECT 1 FROM outcomes WHERE uid = ?", (uid,)).fetchone() is not None

@@ -15,7 +15,8 @@ class Showing:
     """One thing shown: an issue's resolution, or an issue of which none is known.
 
     `place` counts everything shown from 1, `rank` only resolutions. `propensity` is the
-    probability in (0, 1] that the policy put this resolution at this place.
+    probability in (0, 1] that the policy put this resolution at this place. `alternatives` are
+    all (resolution, propensity) that could have stood there; together they make 1.
     """
 
     place: int
@@ -28,6 +29,7 @@ class Showing:
     confidence: float
     propensity: float | None
     explored: bool = False
+    alternatives: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ def add(
     lookup_id = int(cursor.lastrowid or 0)
     connection.executemany(
         """INSERT INTO showings (lookup_id, place, rank, issue_id, case_id, resolution_id, score,
-            similarity, confidence, propensity, explored)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            similarity, confidence, propensity, explored, alternatives)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             (
                 lookup_id,
@@ -99,6 +101,7 @@ def add(
                 showing.confidence,
                 showing.propensity,
                 int(showing.explored),
+                as_json_list(showing.alternatives) if showing.alternatives else None,
             )
             for showing in showings
         ],
@@ -130,10 +133,11 @@ def showings(connection: sqlite3.Connection, lookup_id: int) -> list[Showing]:
     """What a lookup showed, by place."""
     rows = connection.execute(
         """SELECT place, rank, issue_id, case_id, resolution_id, score, similarity, confidence,
-            propensity, explored FROM showings WHERE lookup_id = ? ORDER BY place""",
+            propensity, explored, alternatives
+        FROM showings WHERE lookup_id = ? ORDER BY place""",
         (lookup_id,),
     )
-    return [Showing(*(*row[:9], bool(row[9]))) for row in rows]
+    return [Showing(*(*row[:9], bool(row[9]), _pairs(row[10]))) for row in rows]
 
 
 def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
@@ -146,6 +150,15 @@ def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
         (limit,),
     )
     return [_lookup(row) for row in rows]
+
+
+def as_json_list(pairs: Sequence[tuple[int, float]]) -> str:
+    """(resolution, propensity) pairs as showings keep them."""
+    return json.dumps(pairs, separators=(",", ":"))
+
+
+def _pairs(text: str | None) -> tuple[tuple[int, float], ...]:
+    return tuple((int(one), float(share)) for one, share in json.loads(text)) if text else ()
 
 
 def as_json(values: dict[str, Any]) -> str:

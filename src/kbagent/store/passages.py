@@ -9,11 +9,13 @@ similarity changed by less than 1e-3.
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.store.cases import chunks
+from kbagent.store.moments import to_text
 
 _BLOCK = 20_000  # rows read at a time when all vectors are streamed
 
@@ -215,6 +217,33 @@ def documents(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int,
         WHERE documents.id > ? AND retired = 0 ORDER BY documents.id""",
         (after,),
     )
+
+
+def documents_since(
+    connection: sqlite3.Connection, moment: datetime, upto: int
+) -> Iterator[tuple[int, str, str]]:
+    """(document id, title, body) up to document `upto` of cases recorded after `moment`, by id."""
+    yield from connection.execute(
+        """SELECT documents.id, title, body FROM documents JOIN cases ON cases.id = case_id
+        WHERE documents.id <= ? AND cases.recorded_at > ? ORDER BY documents.id""",
+        (upto, to_text(moment)),
+    )
+
+
+def texts_of_documents(
+    connection: sqlite3.Connection, document_ids: Sequence[int]
+) -> dict[int, tuple[str, str]]:
+    """(title, body) of these documents."""
+    found: dict[int, tuple[str, str]] = {}
+    for chunk in chunks(document_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT documents.id, title, body FROM documents JOIN cases ON cases.id = case_id
+            WHERE documents.id IN ({marks})""",
+            chunk,
+        )
+        found.update((row[0], (row[1], row[2])) for row in rows)
+    return found
 
 
 def last_document(connection: sqlite3.Connection) -> int:

@@ -28,7 +28,8 @@ def format_given(given: Given) -> RenderableType:
     )
     kept = Text(f"  kept {given.case_ref} as a new instance") if given.new_case else Text("")
     undo = Text(f"  take it back: kbagent feedback undo {given.outcome_id}", style="dim")
-    return Group(*[line for line in (head, now, kept, undo) if line.plain])
+    broke = Text(f"  {figures.stopped(given.broke)}" if given.broke else "", style="yellow")
+    return Group(*[line for line in (head, now, broke, kept, undo) if line.plain])
 
 
 def given_json(given: Given) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def given_json(given: Given) -> dict[str, Any]:
         "lookup": given.lookup,
         "tried": given.tried,
         "worked": given.worked,
+        "broke": figures.broke_json(given.broke),
     }
 
 

@@ -1,8 +1,9 @@
 """How numbers, dates and bars are written, so that every screen writes them the same way."""
 
 from datetime import datetime
+from typing import Any
 
-from kbagent.model.evidence import Evidence
+from kbagent.model.evidence import Break, Evidence
 
 BAR_CELLS = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -64,6 +65,28 @@ def standing(evidence: Evidence) -> str:
     low, high = evidence.interval
     rate = f"{percent(evidence.rate)} ({round(low * 100)} to {round(high * 100)})"
     return f"{number(evidence.worked)} of {number(evidence.tried)} worked, {rate}"
+
+
+def stopped(broke: Break) -> str:
+    """That a fix stopped working, and when that was noticed: `worked 31/33 until …`."""
+    before = f"{number(broke.worked_before)}/{number(broke.tried_before)}"
+    since = f"{number(broke.worked_since)}/{number(broke.tried_since)}"
+    told = f"worked {before} until {day(broke.at)}, then {since}"
+    return told + (f" (noticed {day(broke.noticed_at)})" if broke.noticed_at else "")
+
+
+def broke_json(broke: Break | None) -> dict[str, Any] | None:
+    """The same for a script; None where nothing broke."""
+    if broke is None:
+        return None
+    return {
+        "at": broke.at,
+        "noticed_at": broke.noticed_at,
+        "worked_before": broke.worked_before,
+        "tried_before": broke.tried_before,
+        "worked_since": broke.worked_since,
+        "tried_since": broke.tried_since,
+    }
 
 
 def versions(names: tuple[str, ...]) -> str:

@@ -160,10 +160,7 @@ def _marks(resolution: ResolutionHit) -> list[str]:
     if evidence.within:
         marks.append(f"counted only where {one_line(evidence.within)}")
     if evidence.broke is not None:
-        broke = evidence.broke
-        before = f"{figures.number(broke.worked_before)}/{figures.number(broke.tried_before)}"
-        since = f"{figures.number(broke.worked_since)}/{figures.number(broke.tried_since)}"
-        marks.append(f"worked {before} until {figures.day(broke.at)}, then {since}")
+        marks.append(figures.stopped(evidence.broke))
     return marks
 
 
@@ -316,6 +313,7 @@ def _resolution_json(one: ResolutionHit) -> dict[str, Any]:
         if broke is None
         else {
             "at": _moment(broke.at),
+            "noticed_at": _moment(broke.noticed_at),
             "worked_before": broke.worked_before,
             "tried_before": broke.tried_before,
             "worked_since": broke.worked_since,

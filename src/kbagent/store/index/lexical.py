@@ -119,40 +119,59 @@ class LexicalIndex:
             return self._hits(query, min(k, size))
         return self._filtered(self._any_of(known), min(k, size), allowed, size)
 
-    def maximum(self, tokens: Sequence[str], documents: Sequence[Sequence[str]] = ()) -> float:
+    def maximum(
+        self,
+        tokens: Sequence[str],
+        documents: Sequence[Sequence[str]] = (),
+        without: Sequence[Sequence[str]] = (),
+    ) -> float:
         """The bound Σ idf·(k1 + 1) that no document's score for this query reaches.
 
         Over those query tokens that occur in the index or in `documents` (those that `score` is
         asked about), so that scores divided by it lie in [0, 1) and mean the same from query to
         query (Bruch et al. 2023); 0 when none occurs.
         """
-        return sum(self.idf(tokens, documents).values()) * (K1 + 1)
+        return sum(self.idf(tokens, documents, without).values()) * (K1 + 1)
 
-    def score(self, tokens: Sequence[str], documents: Sequence[Sequence[str]]) -> Scores:
-        """BM25 scores, (n,), of documents that are not in the index yet.
+    def score(
+        self,
+        tokens: Sequence[str],
+        documents: Sequence[Sequence[str]],
+        without: Sequence[Sequence[str]] = (),
+        *,
+        again: Sequence[Sequence[str]] = (),
+    ) -> Scores:
+        """BM25 scores of documents that are not in the index yet, then of those scored `again`.
 
-        The statistics are the index's and these documents' together; O(total length).
+        The statistics are the index's and the new documents' together, less those of `without`:
+        documents of the index that were not there at the time in question. O(total length).
         """
-        weights = self.idf(tokens, documents)
-        count = self.count + len(documents)
-        total = self.manifest.tokens + sum(map(len, documents))
+        weights = self.idf(tokens, documents, without)
+        count = max(1, self.count + len(documents) - len(without))
+        total = self.manifest.tokens + sum(map(len, documents)) - sum(map(len, without))
         return np.array(
-            [_bm25(weights, document, total / count) for document in documents], dtype=np.float64
+            [_bm25(weights, document, total / count) for document in (*documents, *again)],
+            dtype=np.float64,
         )
 
     def idf(
-        self, tokens: Sequence[str], documents: Sequence[Sequence[str]] = ()
+        self,
+        tokens: Sequence[str],
+        documents: Sequence[Sequence[str]] = (),
+        without: Sequence[Sequence[str]] = (),
     ) -> dict[str, float]:
         """Inverse document frequency of the query's distinct tokens that occur at all.
 
-        Of more than `MOST_QUERY_TOKENS` the rarest, ties in the order of the query.
+        Over the index and `documents`, less `without` (documents of the index). Of more than
+        `MOST_QUERY_TOKENS` the rarest, ties in the order of the query.
         """
         here = Counter(token for document in documents for token in set(document))
-        count = self.count + len(documents)
+        gone = Counter(token for document in without for token in set(document))
+        count = self.count + len(documents) - len(without)
         found = {}
         for token in dict.fromkeys(tokens):
-            holders = self._frequency(token) + here[token]
-            if holders:
+            holders = self._frequency(token) + here[token] - gone[token]
+            if holders > 0:
                 found[token] = math.log1p((count - holders + 0.5) / (holders + 0.5))
         if len(found) > MOST_QUERY_TOKENS:
             rarest = sorted(found, key=lambda token: -found[token])[:MOST_QUERY_TOKENS]
@@ -251,7 +270,7 @@ def extend_lexical(
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT):
+        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, mode=0o600):
             return _extend(folder, newer, tokeniser, notify or (lambda _rows: None))
     except Timeout as error:
         raise Locked(path=folder, seconds=LOCK_TIMEOUT) from error
@@ -315,6 +334,8 @@ def _extend(
     manifest = LexicalManifest(tokeniser, state.name, *counts, files=_files(state))
     for name, _print in manifest.files:
         flush(state / name)
+    for lock in state.glob(".*.lock"):  # tantivy's own
+        lock.chmod(0o600)
     flush(state)
     write_json(folder / _CURRENT, asdict(manifest))
     _remove_others(folder, manifest)

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -31,9 +31,16 @@ def new_handle(kb: KnowledgeBase) -> str:
         length += 1
 
 
-def rng_of(request: Request) -> np.random.Generator:
-    """Randomness that is a function of the request: the same lookup explores the same way."""
-    seed = hashlib.blake2b(request_text(request).encode("utf-8", "surrogatepass"), digest_size=8)
+def rng_of(request: Request, learned: int, policy_version: int) -> np.random.Generator:
+    """Randomness that is a function of what is asked, of what is known, and of the policy.
+
+    `learned` is the ledger's last entry that counts: the same lookup explores the same way until
+    something is learned. What only cuts the answer, or looks back at an earlier day, changes
+    nothing.
+    """
+    asked = replace(request, as_of=None, policy=None, limit=0, offset=0, everything=False)
+    text = f"{learned} {policy_version} {request_text(asked)}"
+    seed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
     return np.random.default_rng(int.from_bytes(seed.digest(), "big"))
 
 
@@ -113,6 +120,7 @@ def showings_of(result: LookupResult) -> list[Showing]:
                 confidence=issue.confidence,
                 propensity=resolution.propensity,
                 explored=resolution.explored,
+                alternatives=resolution.alternatives,
             )
             for number, resolution in enumerate(issue.resolutions, start=1)
         )

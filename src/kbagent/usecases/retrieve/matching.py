@@ -19,6 +19,7 @@ from kbagent.core.retrieval.fusion import (
     identifier_share,
     normalised_bm25,
 )
+from kbagent.core.retrieval.neighbourhood import REACH, closeness, with_closeness
 from kbagent.core.text.tokens import identifiers, tokens
 from kbagent.model.lookup import Request
 from kbagent.model.policy import PolicyParameters
@@ -35,6 +36,7 @@ CANDIDATES = 200  # from each index; recall@200 of either is near its ceiling (i
 QUERY_PASSAGES = 4  # a pasted ticket of up to about 700 words is read whole
 IDENTIFIERS = 8  # of one query that are looked up one by one
 COMMON = 5000  # documents from which an identifier (a version, say) tells nothing by itself
+_DIGITS = 6  # of a closeness: sums of products differ in the last bits from one machine to another
 _SPARE = 50  # more of the index's hits than needed: some may be retired since
 
 Ids = NDArray[np.int64]
@@ -99,19 +101,22 @@ def match(
     watch.lap("open indexes")
     dense = _dense(kb.connection, opened, model.id, query, scope)
     watch.lap("dense scan")
-    words = _words(kb.connection, opened, request.query, scope)
+    words = _words(kb.connection, opened, request, scope)
     watch.lap("lexical search")
     case_ids = sorted({*dense, *words.scores, *words.exact_only()})
     similarity = _case_similarities(kb.connection, model.id, query, case_ids)
     terms = fuse(
         case_ids,
         [similarity[case_id] for case_id in case_ids],
-        normalised_bm25([words.scores.get(one, 0.0) for one in case_ids], words.ceiling),
+        # Rounded: a text scores the same in the index (single precision) and before it is there.
+        normalised_bm25([words.scores.get(one, 0.0) for one in case_ids], words.ceiling).round(4),
         exact_matches(case_ids, words.postings, words.idf),
         dense_weight=parameters.dense_weight,
         identifier_share=identifier_share(words.idf, set(words.postings)),
     )
     watch.lap("fuse")
+    terms = _drawn_together(kb.connection, model.id, query, terms, parameters.closeness_weight)
+    watch.lap("closeness")
     return Matches(terms, query, model.id, opened.generation, opened.notes)
 
 
@@ -174,11 +179,39 @@ def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
     return np.stack([(exact * one).sum(axis=1) for one in query.astype(np.float64)]).max(axis=0)
 
 
-def _words(connection: sqlite3.Connection, opened: Indexes, text: str, scope: Scope) -> _Words:
-    """The best cases by BM25, from the index and from the newer documents beside it."""
+def _drawn_together(
+    connection: sqlite3.Connection,
+    model_id: int,
+    query: Vectors,
+    terms: tuple[FusedTerms, ...],
+    weight: float,
+) -> tuple[FusedTerms, ...]:
+    """The candidates with what they say of each other in their scores (`neighbourhood`)."""
+    if weight == 0.0 or not terms:
+        return terms
+    near = [case.case_id for case in terms[:REACH]]
+    owners, matrix = passages.of_cases(connection, model_id, near)
+    best: dict[int, int] = {}
+    cosines = _cosines(query, matrix)
+    for row, owner in enumerate(owners.tolist()):
+        if owner not in best or cosines[row] > cosines[best[owner]]:
+            best[owner] = row
+    at = [best[case_id] for case_id in near]
+    found = closeness(cosines[at], matrix[at]).round(_DIGITS)
+    return with_closeness(terms, dict(zip(near, found.tolist(), strict=True)), weight=weight)
+
+
+def _words(
+    connection: sqlite3.Connection, opened: Indexes, request: Request, scope: Scope
+) -> _Words:
+    """The best cases by BM25, from the index and from the newer documents beside it.
+
+    Looking back at an earlier day, the frequencies of words are those of that day.
+    """
     index = opened.lexical
     if index is None:
         return _Words({}, 0.0, {}, {})
+    text = request.query
     asked = tokens(text)
     allowed = (
         None
@@ -191,9 +224,14 @@ def _words(connection: sqlite3.Connection, opened: Indexes, text: str, scope: Sc
         if scope.admits(case_id)
     ]
     tail = [found for _, found in newer]
-    idf = index.idf(asked, tail)
-    scores = _scores(connection, index, asked, allowed)
-    for (case_id, _), value in zip(newer, index.score(asked, tail).tolist(), strict=True):
+    later = _later(connection, index, request)
+    idf = index.idf(asked, tail, later)
+    scores = (
+        _scores_then(connection, index, asked, allowed, tail, later)
+        if later
+        else _scores(connection, index, asked, allowed)
+    )
+    for (case_id, _), value in zip(newer, index.score(asked, tail, later).tolist(), strict=True):
         if value > 0.0:
             scores[case_id] = value
     best = sorted(scores, key=lambda case_id: (-scores[case_id], case_id))[:CANDIDATES]
@@ -205,10 +243,37 @@ def _words(connection: sqlite3.Connection, opened: Indexes, text: str, scope: Sc
     }
     return _Words(
         scores={case_id: scores[case_id] for case_id in best},
-        ceiling=index.maximum(asked, tail),
+        ceiling=index.maximum(asked, tail, later),
         idf=idf,
         postings={one: cases for one, cases in postings.items() if len(cases) < COMMON},
     )
+
+
+def _later(
+    connection: sqlite3.Connection, index: LexicalIndex, request: Request
+) -> list[list[str]]:
+    """The documents of the index that were not there at the time looked back at."""
+    if request.as_of is None:
+        return []
+    rows = passages.documents_since(connection, request.as_of, index.last_id)
+    return [tokens(f"{title}\n{body}") for _, title, body in rows]
+
+
+def _scores_then(
+    connection: sqlite3.Connection,
+    index: LexicalIndex,
+    asked: Sequence[str],
+    allowed: Ids | None,
+    tail: Sequence[Sequence[str]],
+    later: Sequence[Sequence[str]],
+) -> dict[int, float]:
+    """The index's best cases, scored again as they would have been without the `later` ones."""
+    ids, _ = index.search(asked, CANDIDATES + _SPARE, allowed)
+    texts = passages.texts_of_documents(connection, ids.tolist())
+    again = [tokens(f"{title}\n{body}") for title, body in texts.values()]
+    values = index.score(asked, tail, later, again=again)[len(tail) :].tolist()
+    owners = passages.document_owners(connection, list(texts))
+    return {owners[one]: value for one, value in zip(texts, values, strict=True) if one in owners}
 
 
 def _scores(

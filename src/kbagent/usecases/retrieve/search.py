@@ -30,7 +30,7 @@ from kbagent.model.lookup import (
     Terms,
 )
 from kbagent.model.policy import Policy, PolicyParameters
-from kbagent.store import cases, issues, policies
+from kbagent.store import cases, issues, ledger, policies
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retrieve.lookup_log import log_lookup, new_handle, rng_of
@@ -38,7 +38,7 @@ from kbagent.usecases.retrieve.matching import Matches, match
 from kbagent.usecases.retrieve.scope import Scope, scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.reuse.approaches import Approach, approaches
-from kbagent.usecases.reuse.boundaries import limits_of
+from kbagent.usecases.reuse.boundaries import limits_of, trust
 from kbagent.usecases.reuse.evidence import Experience, experience, refining
 
 INSTANCES_SHOWN = 3  # under an issue, unless every one is asked for
@@ -91,12 +91,36 @@ def search(
         UnknownHandle: the request names a policy that does not exist.
     """
     watch = Stopwatch()
+    sighting = look(kb, encoder, request, watch)
+    result, found = sighting.result, sighting.found
+    if log:
+        result = _logged(kb, result, found, by=by, kind=kind)
+    watch.lap("log")
+    return _timed(result, watch)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An answer that is not logged yet (no handle), with the candidates it was made from."""
+
+    result: LookupResult
+    found: Matches
+
+
+def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch) -> Sighting:
+    """What `search` finds, without logging it.
+
+    Raises:
+        BadFilter: a filter names a column that no case has.
+        UnknownHandle: the request names a policy that does not exist.
+    """
     with kb.database.read():
         scope = scope_of(kb.connection, request)
         watch.lap("filter")
-        sight = _Sight(
-            kb, request, policy_of(kb, request), rng_of(request), scope, _told_facets(request)
-        )
+        policy = policy_of(kb, request)
+        learned = ledger.last_recorded(kb.connection, as_of=request.as_of)
+        rng = rng_of(request, learned, policy.version)
+        sight = _Sight(kb, request, policy, rng, scope, _told_facets(request))
         found = match(kb, encoder, request, scope, sight.parameters, watch)
         gathered = _gather(sight, found)
         watch.lap("evidence")
@@ -112,10 +136,7 @@ def search(
         policy_version=sight.policy.version,
         notes=(*_scope_notes(scope.emptied_by), *found.notes),
     )
-    if log:
-        result = _logged(kb, result, found, by=by, kind=kind)
-    watch.lap("log")
-    return _timed(result, watch)
+    return Sighting(result, found)
 
 
 def _logged(
@@ -183,7 +204,13 @@ def _experience(
         )
         members[group.issue_id] = [one for one in found if one not in left_out]
     owner = {case: issue for issue, some in members.items() for case in some}
-    return experience(connection, owner, as_of=sight.as_of)
+    return experience(
+        connection,
+        owner,
+        as_of=sight.as_of,
+        strength=sight.parameters.prior_strength,
+        weights=trust(connection, as_of=sight.as_of),
+    )
 
 
 def _within_reach(plain: Sequence[Group], sight: _Sight) -> Sequence[Group]:
@@ -262,20 +289,25 @@ def _hit(
         instances=tuple(instances),
         resolutions=tuple(
             _resolution(approach)
-            for approach in _shown_of(ordered, everything=sight.request.everything)
+            for approach in shown_of(
+                ordered, everything=sight.request.everything or sight.parameters.exploration
+            )[: None if sight.request.everything else RESOLUTIONS_SHOWN]
         ),
         terms=outline.terms,
     )
 
 
-def _shown_of(ordered: Sequence[Approach], *, everything: bool) -> Sequence[Approach]:
-    """The best few; where something is known to have worked, mere suggestions are left out."""
+def shown_of(ordered: Sequence[Approach], *, everything: bool) -> Sequence[Approach]:
+    """Where something is known to have worked, mere suggestions are left out.
+
+    Not so where exploring: what was sampled is shown, or its logged propensity would be wrong.
+    """
     if everything:
         return ordered
     known = [one for one in ordered if one.ranked.cell.evidence.tried > 0 or one.ranked.held]
     if any(one.ranked.cell.evidence.worked > 0 for one in known):
-        return known[:RESOLUTIONS_SHOWN]
-    return ordered[:RESOLUTIONS_SHOWN]
+        return known
+    return ordered
 
 
 def _outline(sight: _Sight, group: Group) -> IssueHit:
@@ -347,6 +379,7 @@ def _resolution(approach: Approach) -> ResolutionHit:
         source_case=approach.source_case,
         explored=ranked.explored,
         pinned=ranked.held,
+        alternatives=ranked.alternatives,
     )
 
 

@@ -1,6 +1,5 @@
 """The resolutions of one issue in the order to show."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,11 +43,9 @@ def approaches(
     as the policy's gate lets it.
     """
     nearest: dict[int, tuple[float, int, int]] = {}
-    unknown: Counter[int] = Counter()
     for attempt in known.attempts.get(issue_id, ()):
         near = (-similarity.get(attempt.case_id, 0.0), attempt.case_id, attempt.ordinal)
         nearest[attempt.resolution_id] = min(near, nearest.get(attempt.resolution_id, near))
-        unknown[attempt.resolution_id] += attempt.verdict is Verdict.UNKNOWN
     order = sorted(
         nearest,
         key=lambda one: (
@@ -63,7 +60,7 @@ def approaches(
         known.pool,
         parameters,
         facets=facets,
-        unknown=unknown,
+        unknown={one: known.unknown.get((issue_id, one), 0) for one in order},
     )
     return tuple(
         Approach(

@@ -5,7 +5,18 @@ import sqlite3
 from datetime import datetime
 
 from kbagent.model.policy import Limits
+from kbagent.store import decisions
 from kbagent.store.moments import to_text
+
+TRUST = "trust"
+
+
+def trust(connection: sqlite3.Connection, *, as_of: datetime | None = None) -> dict[str, float]:
+    """How much the votes of a source count, where people set it; everybody else's count 1."""
+    return {
+        str(decision.data["source"]): float(decision.data["weight"])
+        for decision in decisions.standing(connection, TRUST, as_of=as_of)
+    }
 
 
 def limits_of(

@@ -1,9 +1,9 @@
 """Evidence for the issues at hand: loads what the ledger says and lets the core weigh it."""
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kbagent.core.learning.facets import VERSION_NAMES
@@ -24,7 +24,8 @@ class Experience:
 
     `trials` and `attempts` are by issue; an attempt's resolution is its canonical approach.
     `told` is what the exports themselves say of an approach within an issue (a worked one, or
-    only failed ones), without anybody's feedback. `texts` has one text for each approach.
+    only failed ones), without anybody's feedback. `unknown` counts an issue's attempts of an
+    approach without any outcome. `texts` has one text for each approach.
     """
 
     trials: Mapping[int, tuple[Trial, ...]]
@@ -32,6 +33,7 @@ class Experience:
     told: Mapping[tuple[int, int], Verdict]
     texts: Mapping[int, str]
     pool: Pool
+    unknown: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 def experience(
@@ -68,12 +70,18 @@ def experience(
                 weights or {},
             )
         )
+    settled = {(one.case_id, canonical[one.resolution_id]) for one in outcomes}
     return Experience(
         trials={issue: tuple(found) for issue, found in trials.items()},
         attempts=_attempts_by_issue(attempts, issue_of, canonical),
         told=told,
         texts=texts,
         pool=pool_of(connection, list(texts), as_of=as_of, strength=strength),
+        unknown=Counter(
+            (issue_of[one.case_id], canonical[one.resolution_id])
+            for one in attempts
+            if (one.case_id, canonical[one.resolution_id]) not in settled
+        ),
     )
 
 

@@ -9,13 +9,19 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kbagent.core.learning.change import last_break
+from kbagent.core.learning.evidence import counted
+from kbagent.core.learning.pooling import pooled_mean
 from kbagent.errors import BadValue, UnknownHandle
 from kbagent.model.case import AttemptRecord, CaseRecord, LinkKind, Verdict
+from kbagent.model.evidence import Break
 from kbagent.model.feedback import Given, Remark
 from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
-from kbagent.store import cases, issues, ledger, resolutions
+from kbagent.store import cases, issues, ledger, policies, resolutions
 from kbagent.store.issues import Membership
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.reuse.boundaries import trust
+from kbagent.usecases.reuse.evidence import pool_of, trial_of
 from kbagent.usecases.revise.targets import Target, target_of
 
 LOCAL_SOURCE = "local"  # the source of cases that were never exported from a ticket system
@@ -215,7 +221,7 @@ def _append(
 def _given(kb: KnowledgeBase, outcome_id: int, *, is_new: bool, target: Target) -> Given:
     entry = ledger.get(kb.connection, outcome_id)
     assert entry is not None  # noqa: S101 -- appended just now
-    tried, worked = standing_of(kb, entry.case_id, target.resolution_id)
+    entries = _entries_on(kb, entry.case_id, target.resolution_id)
     return Given(
         outcome_id=outcome_id,
         verdict=entry.verdict,
@@ -224,17 +230,28 @@ def _given(kb: KnowledgeBase, outcome_id: int, *, is_new: bool, target: Target) 
         case_ref=cases.by_ids(kb.connection, [entry.case_id])[entry.case_id].ref,
         new_case=is_new,
         lookup=target.lookup.handle if target.lookup else None,
-        tried=tried,
-        worked=worked,
+        tried=float(len(entries)),
+        worked=sum(REWARD[one.verdict] for one in entries),
+        broke=_break_of(kb, target.resolution_id, entries),
     )
 
 
-def standing_of(kb: KnowledgeBase, case_id: int, resolution_id: int) -> tuple[float, float]:
-    """(tried, worked) of an approach within the issue of a case, by plain count."""
+def _break_of(kb: KnowledgeBase, resolution_id: int, entries: Sequence[Outcome]) -> Break | None:
+    """Whether the approach has stopped working, as the next search will see it."""
+    parameters = policies.live(kb.connection).parameters
+    weights = trust(kb.connection)
+    trials = [trial_of(one, 0, resolution_id, (), weights) for one in entries]
+    head = resolutions.by_ids(kb.connection, [resolution_id])[resolution_id].canonical_id
+    pool = pool_of(kb.connection, [head], strength=parameters.prior_strength)
+    mean = pooled_mean(pool, head, parameters.pool_strength)
+    return last_break(counted(trials, parameters.votes_per_source), mean, pool.strength)[1]
+
+
+def _entries_on(kb: KnowledgeBase, case_id: int, resolution_id: int) -> list[Outcome]:
+    """What counts of an approach within the issue of a case."""
     membership = issues.membership_of(kb.connection, case_id)
     members = issues.members(kb.connection, membership.issue_id) if membership else [case_id]
     entries = ledger.standing(kb.connection, members)
     known = resolutions.by_ids(kb.connection, {entry.resolution_id for entry in entries})
     wanted = resolutions.by_ids(kb.connection, [resolution_id])[resolution_id].canonical_id
-    mine = [e for e in entries if known[e.resolution_id].canonical_id == wanted]
-    return float(len(mine)), sum(REWARD[entry.verdict] for entry in mine)
+    return [entry for entry in entries if known[entry.resolution_id].canonical_id == wanted]
