@@ -1,6 +1,7 @@
 """Words and phrases as antecedents: which ones occur often enough, and which are worth testing.
 
-A term is one token or two in a row. Terms come from tokens that somebody else cut (`core.text`).
+A term is one word or two in a row, as people wrote them: unlike the tokens of the search index
+(`core.text`), which are stemmed to be found, these are to be read.
 Candidates are chosen by class-based TF-IDF, the weight of a term in a class (an issue, a queue):
 tf(term, class) · log(1 + A / f(term)), A the mean number of terms per class and f the term's
 count over all. Since that choice looks at what is tested later, `Candidates.considered` tells
@@ -9,6 +10,7 @@ how many terms were eligible: all of them must be corrected for.
 Source: Grootendorst 2022 (BERTopic, arXiv 2203.05794) for class-based TF-IDF.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,14 +22,21 @@ from kbagent.core.patterns.casetable import UNRECORDED, Codes, Features, Kind, f
 
 LEAST_LENGTH = 2
 """Characters of a term's words; single letters and digits say nothing on their own."""
+MOST_CHARACTERS = 64
+"""Characters kept of one word."""
+_WORD = re.compile(r"[^\W_]+(?:[.'’_@-][^\W_]+)*")
 MOST_SHARE = 0.5
 """Share of cases above which a term is no distinction."""
 STOP_WORDS = frozenset(
-    """a about after all also am an and any are as at be because been but by can could did do does
-    doesn don for from get had has have hello help hi how i if in into is isn it its just know like
-    me my need no not now of on one only or other our out please re s should so some t thank that
-    the their them then there these they this to too up us use ve very was we were what when where
-    which who why will with would you your""".split()  # noqa: SIM905 - a list of fifty strings reads worse
+    """a about after again all also am an and any anyone are as at be because been before but by can
+    can't cannot could did didn't do does doesn't doing don't done else even ever every for from get
+    getting go going got had has have haven't having hello help here hi how however i i'd i'll i'm
+    i've if in into is isn't it it's its just know like make many may me more much my need never no
+    not now of off on once one only or other our out over please same see seem seems should since so
+    some still such sure take than thank thanks that that's the their them then there there's these
+    they thing things think this those though time to too tried try trying up us use used using very
+    want was wasn't way we well were what when where which while who why will with within without
+    won't work working works would yet you your""".split()  # noqa: SIM905 - reads better
 )
 """Words that begin or end no phrase and are no term by themselves."""
 
@@ -38,6 +47,15 @@ class Candidates:
 
     features: Features
     considered: int
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order, lower-cased; versions, codes and hyphenated words are whole.
+
+    >>> words("TB 115.3.1 doesn't start (0x80070035), e-mail lost.")
+    ['tb', '115.3.1', "doesn't", 'start', '0x80070035', 'e-mail', 'lost']
+    """
+    return [m.group().replace("’", "'")[:MOST_CHARACTERS] for m in _WORD.finditer(text.lower())]
 
 
 def terms_of(tokens: Sequence[str]) -> set[str]:

@@ -1,0 +1,189 @@
+"""Routing: banking77 intents and Thunderbird topics by time, beside majority and TF-IDF + LR."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.learning.table import Row
+from kbagent.core.patterns.routing import Past, fit_router, probabilities
+from kbagent.core.text.tokens import tokens
+
+BINS = 15
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Per test case: the truth, the answer, and the confidence in it."""
+
+    truth: NDArray[np.int64]
+    answer: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+
+    @staticmethod
+    def joined(parts: Sequence["Answers"]) -> "Answers":
+        return Answers(
+            np.concatenate([p.truth for p in parts]),
+            np.concatenate([p.answer for p in parts]),
+            np.concatenate([p.confidence for p in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts in order of time with their vectors, label codes and days."""
+
+    texts: list[str]
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    days: NDArray[np.float64]
+
+    def at(self, rows: NDArray[np.intp]) -> "Labelled":
+        texts = [self.texts[i] for i in rows]
+        return Labelled(texts, self.vectors[rows], self.labels[rows], self.days[rows])
+
+
+def ours(train: Labelled, test: Labelled) -> Answers:
+    present, codes = np.unique(train.labels, return_inverse=True)
+    ages = train.days.max() - train.days
+    past = Past(train.vectors, [tokens(t) for t in train.texts], codes, ages)
+    p = probabilities(fit_router(past, present.size), test.vectors, [tokens(t) for t in test.texts])
+    return Answers(test.labels, present[p.argmax(axis=1)], p.max(axis=1))
+
+
+def tfidf_regression(train: Labelled, test: Labelled, strength: float) -> Answers:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=50_000)
+    x = words.fit_transform(train.texts)
+    model: Any = LogisticRegression(C=strength, max_iter=200).fit(x, train.labels)
+    p = model.predict_proba(words.transform(test.texts))
+    return Answers(test.labels, model.classes_[p.argmax(axis=1)], p.max(axis=1))
+
+
+def majority(train: Labelled, test: Labelled) -> Answers:
+    values, counts = np.unique(train.labels, return_counts=True)
+    best = int(counts.argmax())
+    share = np.full(test.labels.size, counts[best] / counts.sum())
+    return Answers(test.labels, np.full(test.labels.size, values[best]), share)
+
+
+def macro_f1(truth: NDArray[np.int64], answer: NDArray[np.int64]) -> float:
+    """Mean F1 over the classes that occur in the truth."""
+    scores = []
+    for label in np.unique(truth):
+        hit = float(((answer == label) & (truth == label)).sum())
+        total = float((answer == label).sum() + (truth == label).sum())
+        scores.append(2 * hit / total)
+    return float(np.mean(scores))
+
+
+def calibration_error(a: Answers) -> float:
+    """Expected calibration error in bins of equal mass (Naeini et al. 2015), not debiased."""
+    order = np.argsort(a.confidence, kind="stable")
+    right = a.truth == a.answer
+    parts = [p for p in np.array_split(order, BINS) if p.size]
+    gaps = [p.size * abs(float(a.confidence[p].mean() - right[p].mean())) for p in parts]
+    return sum(gaps) / a.truth.size
+
+
+def rows_of(what: str, found: dict[str, Answers], rng: np.random.Generator) -> list[Row]:
+    """One row per policy; ours (the first) is judged against the others, paired by bootstrap."""
+    first, *others = found
+    rows = []
+    for name, a in found.items():
+        accuracy = float((a.truth == a.answer).mean())
+        half = 1.96 * (accuracy * (1 - accuracy) / a.truth.size) ** 0.5
+        rows.append(
+            Row(
+                f"{what}: accuracy, macro-F1, ECE",
+                name,
+                "above majority; not below TF-IDF + LR; ECE ≤ 0.03" if name == first else "–",
+                f"{accuracy:.3f} ± {half:.3f}, {macro_f1(a.truth, a.answer):.3f}, "
+                f"{calibration_error(a):.3f}",
+                _met(found[first], [found[o] for o in others], rng) if name == first else None,
+            )
+        )
+    return [*rows, *_paired_rows(what, found, rng), _answered_row(what, found[first])]
+
+
+def _differences(a: Answers, b: Answers, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Bootstrap of (accuracy, macro-F1) of a minus b over the same cases: draws x 2."""
+    n = a.truth.size
+    draws = []
+    for _ in range(DRAWS // 5):
+        rows = rng.integers(0, n, n)
+        truth, one, two = a.truth[rows], a.answer[rows], b.answer[rows]
+        gained = float((one == truth).mean() - (two == truth).mean())
+        draws.append((gained, macro_f1(truth, one) - macro_f1(truth, two)))
+    return np.array(draws)
+
+
+def _met(a: Answers, others: list[Answers], rng: np.random.Generator) -> bool:
+    ends = [np.quantile(_differences(a, b, rng), 0.975, axis=0) for b in others]
+    return all(bool((e >= 0).all()) for e in ends) and calibration_error(a) <= 0.03
+
+
+def _paired_rows(what: str, found: dict[str, Answers], rng: np.random.Generator) -> list[Row]:
+    first, *others = found
+    rows = []
+    for name in others:
+        low, mid, high = np.quantile(
+            _differences(found[first], found[name], rng), (0.025, 0.5, 0.975), axis=0
+        )
+        shown = [f"{m:+.3f} [{a:+.3f}, {b:+.3f}]" for a, m, b in zip(low, mid, high, strict=True)]
+        rows.append(
+            Row(f"{what}: gain in accuracy, macro-F1", f"over {name}", "–", ", ".join(shown))
+        )
+    return rows
+
+
+def _answered_row(what: str, a: Answers) -> Row:
+    """What abstention buys: accuracy among those answered at confidence 0.5 and 0.8."""
+    right = a.truth == a.answer
+    shown = []
+    for bar in (0.5, 0.8):
+        kept = a.confidence >= bar
+        accuracy = float(right[kept].mean()) if kept.any() else float("nan")
+        shown.append(f"at {bar}: answered {kept.mean():.0%}, right {accuracy:.3f}")
+    return Row(f"{what}: abstaining below a confidence", "experts, pooled", "–", "; ".join(shown))
+
+
+def banking_rows(train: Labelled, test: Labelled, rng: np.random.Generator) -> list[Row]:
+    order = rng.permutation(train.labels.size)
+    dealt = train.at(order)
+    found = {
+        "experts, pooled": ours(dealt, test),
+        "majority": majority(train, test),
+        "TF-IDF + logistic regression (C = 20)": tfidf_regression(train, test, 20.0),
+    }
+    return rows_of("routing, banking77 intent", found, rng)
+
+
+def thunderbird_rows(
+    cases: Labelled, months: list[str], tests: list[str], rng: np.random.Generator
+) -> list[Row]:
+    """Each test month is predicted by what the six months before it taught, as it would be live."""
+    of = np.array(months)
+    every = sorted(set(months))
+    parts: dict[str, list[Answers]] = {}
+    for test in tests:
+        at = every.index(test)
+        train = cases.at(np.flatnonzero(np.isin(of, every[max(0, at - 6) : at])))
+        asked = cases.at(np.flatnonzero(of == test))
+        parts.setdefault("experts, pooled", []).append(ours(train, asked))
+        parts.setdefault("majority", []).append(majority(train, asked))
+        name = "TF-IDF + logistic regression (C = 2)"
+        parts.setdefault(name, []).append(tfidf_regression(train, asked, 2.0))
+    found = {name: Answers.joined(p) for name, p in parts.items()}
+    what = f"routing, Thunderbird topic, {tests[0]} to {tests[-1]} by month"
+    return rows_of(what, found, rng)
+
+
+def day_number(moment: str) -> float:
+    return float(date.fromisoformat(moment[:10]).toordinal())
