@@ -463,7 +463,62 @@ CREATE TABLE fix_vectors (
 );
 """
 
-MIGRATIONS = (m001_foundation, m002_learning, m003_fixes)
+def m004_runs(db: "SqliteUtilsDatabase") -> None:
+    """Verified answers: each run with its steps, what its checks caught, where people got stuck."""
+    _execute_all(db, _RUNS)
+
+
+_RUNS = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    lookup_id INTEGER NOT NULL UNIQUE REFERENCES lookups,
+    at TEXT NOT NULL,
+    ending TEXT NOT NULL CHECK (ending IN ('answer', 'ask', 'hand-over')),
+    issue_id INTEGER,
+    resolution_id INTEGER,
+    step INTEGER,
+    confidence REAL NOT NULL,
+    continues INTEGER REFERENCES runs,
+    fault TEXT,
+    record TEXT NOT NULL
+);
+
+CREATE INDEX runs_by_issue ON runs (issue_id);
+
+CREATE TABLE deviations (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('check', 'contradiction')),
+    step TEXT NOT NULL,
+    name TEXT NOT NULL,
+    issue_id INTEGER,
+    resolution_id INTEGER,
+    expected TEXT NOT NULL,
+    observed TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    correction TEXT,
+    kept INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX deviations_by_run ON deviations (run_id);
+
+CREATE INDEX deviations_by_issue ON deviations (issue_id, name);
+
+CREATE TABLE step_evidence (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    resolution_id INTEGER NOT NULL REFERENCES resolutions,
+    ordinal INTEGER NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('done', 'stuck')),
+    at TEXT NOT NULL,
+    by TEXT
+);
+
+CREATE INDEX step_evidence_by_resolution ON step_evidence (resolution_id, ordinal);
+"""
+
+MIGRATIONS = (m001_foundation, m002_learning, m003_fixes, m004_runs)
 """In the order they were released; new ones are appended."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

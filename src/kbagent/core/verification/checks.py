@@ -32,7 +32,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check expected and saw; `proposal` is what would put it right, if known."""
+    """What one check expected and saw; `proposal` is what would put it right, if known.
+
+    `value` is the number that was compared with the check's threshold, where there is one;
+    larger is safer.
+    """
 
     name: str
     ok: bool
@@ -40,6 +44,7 @@ class CheckResult:
     observed: str
     severity: Severity = Severity.DOUBT
     proposal: str | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ def long_enough(words: int, identifiers: int) -> CheckResult:
 
 def clear_margin(margin: float, *, least: float = LEAST_MARGIN) -> CheckResult:
     """Whether the best issue stands off from the next, by shares of the neighbours' votes."""
-    return CheckResult("margin", margin >= least, f"≥ {least:.2f}", f"{margin:.2f}")
+    return CheckResult("margin", margin >= least, f"≥ {least:.2f}", f"{margin:.2f}", value=margin)
 
 
 def neighbours_agree(
@@ -152,7 +157,7 @@ def neighbours_agree(
 ) -> CheckResult:
     """Whether enough of the nearest cases belong to the recognised issue."""
     share = sum(i == issue for i in nearest) / len(nearest) if nearest else 0.0
-    return CheckResult("agreement", share >= least, f"≥ {least:.2f}", f"{share:.2f}")
+    return CheckResult("agreement", share >= least, f"≥ {least:.2f}", f"{share:.2f}", value=share)
 
 
 def searches_agree(dense: Sequence[int], lexical: Sequence[int]) -> CheckResult:
@@ -172,7 +177,12 @@ def searches_agree(dense: Sequence[int], lexical: Sequence[int]) -> CheckResult:
 def in_scope(novelty: float, *, most: float) -> CheckResult:
     """Whether the problem is a known one: novelty in [0, 1], at most `most`."""
     return CheckResult(
-        "in-scope", novelty <= most, f"novelty ≤ {most:.2f}", f"{novelty:.2f}", Severity.STOP
+        "in-scope",
+        novelty <= most,
+        f"novelty ≤ {most:.2f}",
+        f"{novelty:.2f}",
+        Severity.STOP,
+        value=1.0 - novelty,
     )
 
 
@@ -187,6 +197,7 @@ def enough_evidence(evidence: Evidence, *, least: float = LEAST_SUCCESS) -> Chec
         low >= least,
         f"lower end ≥ {least:.0%}",
         f"{evidence.worked:g} of {evidence.tried:g}, {low:.0%} to {high:.0%}",
+        value=low,
     )
 
 
@@ -276,7 +287,12 @@ def found_again(hits: int, replayed: int, *, least: float = LEAST_REPLAYED) -> C
     share = hits / replayed if replayed else 1.0
     observed = f"{hits} of {replayed}" if replayed else "no stored outcome to replay"
     return CheckResult(
-        "known-good", share >= least, f"≥ {least:.0%} found again", observed, Severity.STOP
+        "known-good",
+        share >= least,
+        f"≥ {least:.0%} found again",
+        observed,
+        Severity.STOP,
+        value=share if replayed else None,
     )
 
 

@@ -160,7 +160,7 @@ def fit_novelty(known: npt.ArrayLike, new: npt.ArrayLike) -> NoveltyModel:
     y = np.concatenate([np.zeros(len(a)), np.ones(len(b))])
     weight = np.concatenate([np.full(len(a), 0.5 / len(a)), np.full(len(b), 0.5 / len(b))])
     ridge = _RIDGE / (len(a) + len(b))
-    line = _logistic(np.column_stack([x, np.ones(len(x))]), y, weight, ridge)
+    line = logistic_line(np.column_stack([x, np.ones(len(x))]), y, weight, ridge)
     return NoveltyModel(
         tuple(line[:-1].tolist()), float(line[-1]), tuple(means.tolist()), tuple(spreads.tolist())
     )
@@ -185,7 +185,7 @@ def _scale(known: Array) -> tuple[Array, Array]:
     return known.mean(axis=0), np.where(spreads > 1e-9, spreads, 1.0)
 
 
-def _logistic(x: Array, y: Array, weight: Array, ridge: float) -> Array:
+def logistic_line(x: Array, y: Array, weight: Array, ridge: float) -> Array:
     """Weighted ridge logistic regression by Newton's method; the last column is not drawn to 0."""
     line = np.zeros(x.shape[1])
     pull = np.full(x.shape[1], ridge)
