@@ -68,8 +68,8 @@ class ResolutionHit:
 class Terms:
     """The terms of an issue's score, as `--explain` prints them: enough to compute it again.
 
-    similarity, lexical and exact are those of its nearest case; evidence is what its outcomes
-    add. The weights lie in [0, 1].
+    similarity, lexical, exact and closeness are those of its nearest case (`FusedTerms` in
+    `core.retrieval.fusion`); evidence is what its outcomes add. The weights lie in [0, 1].
     """
 
     similarity: float
@@ -77,13 +77,19 @@ class Terms:
     exact: float
     dense_weight: float
     exact_weight: float
+    closeness: float
+    closeness_weight: float
     evidence: float
 
     @property
     def score(self) -> float:
-        """(1 - e)·(w·similarity + (1 - w)·lexical) + e·exact + evidence, w and e the weights."""
+        """(1 - e)·((1 - c)·(w·similarity + (1 - w)·lexical) + c·closeness) + e·exact + evidence.
+
+        w, c and e are the dense, closeness and exact weights.
+        """
         matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
-        fused = (1.0 - self.exact_weight) * matched + self.exact_weight * self.exact
+        near = (1.0 - self.closeness_weight) * matched + self.closeness_weight * self.closeness
+        fused = (1.0 - self.exact_weight) * near + self.exact_weight * self.exact
         return fused + self.evidence
 
 

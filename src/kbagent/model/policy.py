@@ -12,6 +12,7 @@ class PolicyParameters:
     """How retrieval fuses and how evidence re-ranks.
 
     dense_weight      share of the dense similarity in the fused score, [0, 1]
+    closeness_weight  share of what the candidates say of each other in a score, [0, 1]
     evidence_bound    the most that evidence may move an issue's score, ≥ 0
     gate              z threshold that a resolution must exceed to overtake, ≥ 0 (0.84 cautious)
     choice_bonus      pseudo-successes for similarity's first choice
@@ -22,12 +23,12 @@ class PolicyParameters:
     exploration_floor uniform floor ε of each place's propensity when exploring
     votes_per_source  how many outcomes of one person on one issue count
     confident_at      confidence from which an answer is called confident, [0, 1]
-    platt             (slope, intercept) from the best issue's score to its confidence
-    link_threshold    confidence from which a case joins an existing issue, [0, 1]
+    platt             (slope, intercept) from an issue's margin to its confidence
     adapter           name of the learned matrix that turns every vector; None: vectors as they are
     """
 
-    dense_weight: float = 0.85
+    dense_weight: float = 0.65
+    closeness_weight: float = 0.25
     evidence_bound: float = 0.03
     gate: float = 0.84
     choice_bonus: float = 2.0
@@ -38,8 +39,7 @@ class PolicyParameters:
     exploration_floor: float = 0.02
     votes_per_source: int = 2
     confident_at: float = 0.5
-    platt: tuple[float, float] = (14.0, -8.0)
-    link_threshold: float = 0.9
+    platt: tuple[float, float] = (18.65, -9.45)
     adapter: str | None = None
 
 

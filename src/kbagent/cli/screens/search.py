@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from kbagent.cli.output import one_line, to_csv, to_json, to_markdown, visible
+from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.model.lookup import InstanceHit, IssueHit, LookupResult, ResolutionHit
 
@@ -199,16 +196,19 @@ def _explanation(issue: IssueHit) -> RenderableType:
     terms = issue.terms
     rows = (
         ("score", terms.score),
-        ("= (1 - e) * (w * similarity + (1 - w) * lexical) + e * exact + evidence", None),
+        ("= (1 - e) * ((1 - c) * (w * similarity + (1 - w) * lexical) + c * closeness)", None),
+        ("  + e * exact + evidence", None),
         ("w (dense weight)", terms.dense_weight),
+        ("c (closeness weight)", terms.closeness_weight),
         ("e (exact weight)", terms.exact_weight),
         ("similarity", terms.similarity),
         ("lexical", terms.lexical),
+        ("closeness", terms.closeness),
         ("exact", terms.exact),
         ("evidence", terms.evidence),
     )
     lines = [
-        Text(f"     {name}" if value is None else f"     {name:<18} {value!r}", style="dim")
+        Text(f"     {name}" if value is None else f"     {name:<20} {value!r}", style="dim")
         for name, value in rows
     ]
     return Group(*lines)
@@ -277,6 +277,8 @@ def _issue_json(issue: IssueHit) -> dict[str, Any]:
             "exact": terms.exact,
             "dense_weight": terms.dense_weight,
             "exact_weight": terms.exact_weight,
+            "closeness": terms.closeness,
+            "closeness_weight": terms.closeness_weight,
             "evidence": terms.evidence,
         },
     }

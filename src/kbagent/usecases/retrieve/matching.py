@@ -176,7 +176,9 @@ def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
     must not depend on which index served or on what else was found.
     """
     exact = matrix.astype(np.float64)
-    return np.stack([(exact * one).sum(axis=1) for one in query.astype(np.float64)]).max(axis=0)
+    rows = [(exact * one).sum(axis=1) for one in query.astype(np.float64)]
+    nearest: NDArray[np.float64] = np.stack(rows).max(axis=0)
+    return nearest
 
 
 def _drawn_together(

@@ -14,7 +14,7 @@ import numpy as np
 from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.learning.pooling import overall_rate
 from kbagent.core.learning.ranking import issue_shift
-from kbagent.core.retrieval.confidence import confidence
+from kbagent.core.retrieval.confidence import confidences
 from kbagent.core.retrieval.fusion import FusedTerms
 from kbagent.core.retrieval.grouping import IssueHit as Group
 from kbagent.core.retrieval.grouping import group_by_issue
@@ -33,7 +33,7 @@ from kbagent.model.policy import Policy, PolicyParameters
 from kbagent.store import cases, issues, ledger, policies
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.retrieve.lookup_log import log_lookup, new_handle, rng_of
+from kbagent.usecases.retrieve.lookup_log import log_without_waiting, new_handle, rng_of
 from kbagent.usecases.retrieve.matching import Matches, match
 from kbagent.usecases.retrieve.scope import Scope, scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
@@ -145,7 +145,7 @@ def _logged(
     """The answer with its handle; without one where it cannot be written, and a note why."""
     named = replace(result, handle=new_handle(kb))
     try:
-        log_lookup(kb, named, found, by=by, kind=kind)
+        log_without_waiting(kb, named, found, by=by, kind=kind)
     except (Locked, UnreadableFile) as error:
         note = f"this lookup was not kept, so `worked` cannot speak of it: {error}"
         return replace(result, notes=(*result.notes, note))
@@ -241,19 +241,22 @@ def _hits(sight: _Sight, gathered: _Gathered, found: Matches) -> list[IssueHit]:
     wanted = gathered.groups[: request.offset + request.limit]
     known = gathered.known
     assert known is not None  # noqa: S101 -- set by _gather
+    sure = confidences(gathered.groups, sight.parameters.platt)
     hits = []
     for group in wanted:
         member_ids = gathered.members.get(group.issue_id) or [
             terms.case_id for terms in group.members
         ]
-        hits.append(_hit(sight, group, member_ids, known, found))
+        outline = _outline(group, sure[group.issue_id])
+        hits.append(_hit(sight, group, outline, member_ids, known, found))
     rest = gathered.groups[len(wanted) :]
-    return hits + [_outline(sight, group) for group in rest]
+    return hits + [_outline(group, sure[group.issue_id]) for group in rest]
 
 
 def _hit(
     sight: _Sight,
     group: Group,
+    outline: IssueHit,
     member_ids: Sequence[int],
     known: Experience,
     found: Matches,
@@ -276,7 +279,6 @@ def _hit(
         limits=limits_of(connection, group.issue_id, as_of=sight.as_of),
     )
     opened = [case.opened_at for case in stored.values() if case.opened_at is not None]
-    outline = _outline(sight, group)
     return IssueHit(
         issue_id=group.issue_id,
         title=titles.get(group.issue_id) or stored[group.members[0].case_id].title,
@@ -310,14 +312,14 @@ def shown_of(ordered: Sequence[Approach], *, everything: bool) -> Sequence[Appro
     return ordered
 
 
-def _outline(sight: _Sight, group: Group) -> IssueHit:
+def _outline(group: Group, sure: float) -> IssueHit:
     """An issue as far as its score goes."""
     terms = explained(group)
     return IssueHit(
         issue_id=group.issue_id,
         title="",
         score=group.score,
-        confidence=confidence(group.match, sight.parameters.platt),
+        confidence=sure,
         instance_count=len(group.members),
         first_seen=None,
         last_seen=None,
@@ -337,6 +339,8 @@ def explained(group: Group) -> Terms:
         exact=best.exact,
         dense_weight=best.dense_weight,
         exact_weight=best.exact_weight,
+        closeness=best.closeness,
+        closeness_weight=best.closeness_weight,
         evidence=group.evidence,
     )
 
