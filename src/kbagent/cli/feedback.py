@@ -9,7 +9,7 @@ from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, r
 from kbagent.cli.output import print_screen, screen_width, tell, to_csv, to_json, to_markdown, write
 from kbagent.cli.screens import feedback as screens
 from kbagent.errors import ExitCode
-from kbagent.store import cases, ledger, lookups, resolutions
+from kbagent.store import cases, ledger, lookups, resolutions, spool
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.revise.importing import import_outcomes
 from kbagent.usecases.revise.outcomes import undo as take_back
@@ -46,6 +46,7 @@ def list_outcomes(
 def pending(*, limit: Limit = 20, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
     """Show lookups of which nobody said yet what came of them."""
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        spool.absorb_if_free(base.database, base.folder)
         waiting = lookups.without_outcome(base.connection, limit)
     if output is Format.TABLE:
         print_screen(screens.format_pending(waiting, width=screen_width()))

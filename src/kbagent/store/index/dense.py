@@ -192,6 +192,7 @@ def extend_generation(
     adapter: str | None = None,
     dimension: int,
     notify: Callable[[int], None] | None = None,
+    lock_timeout: float = LOCK_TIMEOUT,
 ) -> DenseManifest:
     """Bring the generation in `folder` up to date, making it if there is none that is usable.
 
@@ -202,20 +203,20 @@ def extend_generation(
     May be killed at any moment; the next call goes on after the last finished shard. Readers
     of the former state are not disturbed.
 
-    Raises: Locked when another process extends it for longer than `LOCK_TIMEOUT`; Damaged when
-    ids do not ascend.
+    Raises: Locked when another process extends it for longer than `lock_timeout` seconds; Damaged
+    when ids do not ascend.
     """
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, mode=0o600):
+        with FileLock(folder / ".lock", timeout=lock_timeout, mode=0o600):
             manifest = _sound(folder, fingerprint, adapter) or DenseManifest(
                 fingerprint, adapter, dimension, faiss.__version__, ()
             )
             return _extend(folder, manifest, newer, notify or (lambda _rows: None))
     except Timeout as error:
-        raise Locked(path=folder, seconds=LOCK_TIMEOUT) from error
+        raise Locked(path=folder, seconds=f"{lock_timeout:g}") from error
 
 
 def verify_generation(folder: Path) -> str | None:

@@ -254,6 +254,7 @@ def extend_lexical(
     *,
     tokeniser: str,
     notify: Callable[[int], None] | None = None,
+    lock_timeout: float = LOCK_TIMEOUT,
 ) -> LexicalManifest:
     """Bring the index in `folder` up to date, making it if there is none that is usable.
 
@@ -263,17 +264,17 @@ def extend_lexical(
 
     May be killed at any moment: the former state stays. Readers are not disturbed.
 
-    Raises: Locked when another process extends it for longer than `LOCK_TIMEOUT`; Damaged when
-    ids do not ascend.
+    Raises: Locked when another process extends it for longer than `lock_timeout` seconds; Damaged
+    when ids do not ascend.
     """
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT, mode=0o600):
+        with FileLock(folder / ".lock", timeout=lock_timeout, mode=0o600):
             return _extend(folder, newer, tokeniser, notify or (lambda _rows: None))
     except Timeout as error:
-        raise Locked(path=folder, seconds=LOCK_TIMEOUT) from error
+        raise Locked(path=folder, seconds=f"{lock_timeout:g}") from error
 
 
 def verify_lexical(folder: Path) -> str | None:

@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("file modes", files.modes, files.mend_modes),
     Check("left-over files", files.leftovers, files.mend_leftovers),
+    Check("waiting lookups", files.waiting),
     Check("ledger", ledger.sequence),
     Check("approaches", ledger.approaches, ledger.mend_approaches),
     Check("tallies", ledger.tallies, ledger.mend_tallies),

@@ -14,6 +14,7 @@ import numpy as np
 from kbagent.core.text.tokens import TOKENISER, tokens
 from kbagent.errors import KbagentError
 from kbagent.store import passages
+from kbagent.store.index import dense
 from kbagent.store.index.dense import (
     DenseGeneration,
     extend_generation,
@@ -27,6 +28,7 @@ from kbagent.store.passages import Vectors
 
 DENSE_TAIL = 20_000  # passages scanned from SQLite beside the index: about 60 ms
 LEXICAL_TAIL = 500  # documents tokenised and scored beside the index: about 50 ms
+PATIENCE = 0.5  # seconds a search waits for who is extending an index; it scans the rest itself
 DENSE_NAME = "dense"
 LEXICAL_NAME = "lexical"
 
@@ -71,7 +73,9 @@ def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:
     extend_words(kb)
 
 
-def extend_dense(kb: KnowledgeBase, model: StoredModel) -> None:
+def extend_dense(
+    kb: KnowledgeBase, model: StoredModel, *, lock_timeout: float = dense.LOCK_TIMEOUT
+) -> None:
     """Add what is newer to the dense index, making it when it is missing or unusable."""
     extend_generation(
         _dense_folder(kb),
@@ -79,16 +83,18 @@ def extend_dense(kb: KnowledgeBase, model: StoredModel) -> None:
         fingerprint=model.fingerprint,
         dimension=model.dimension,
         notify=lambda rows: kb.notify(f"indexing vectors: {rows:,}") if rows > 100_000 else None,
+        lock_timeout=lock_timeout,
     )
 
 
-def extend_words(kb: KnowledgeBase) -> None:
+def extend_words(kb: KnowledgeBase, *, lock_timeout: float = dense.LOCK_TIMEOUT) -> None:
     """Add what is newer to the lexical index, making it when it is missing or unusable."""
     extend_lexical(
         _lexical_folder(kb),
         lambda after: _token_rows(kb, after),
         tokeniser=TOKENISER,
         notify=lambda rows: kb.notify(f"indexing words: {rows:,}") if rows > 100_000 else None,
+        lock_timeout=lock_timeout,
     )
 
 
@@ -103,7 +109,7 @@ def _ready_dense(
         return None, ()
     _tell_why(kb, opened, "dense")
     try:
-        extend_dense(kb, model)
+        extend_dense(kb, model, lock_timeout=PATIENCE)
     except (KbagentError, OSError) as error:
         usable = opened if isinstance(opened, DenseGeneration) else None
         return usable, (f"the dense index could not be brought up to date ({error})",)
@@ -118,7 +124,7 @@ def _ready_lexical(kb: KnowledgeBase) -> tuple[LexicalIndex | None, tuple[str, .
         return opened, ()
     _tell_why(kb, opened, "lexical")
     try:
-        extend_words(kb)
+        extend_words(kb, lock_timeout=PATIENCE)
     except (KbagentError, OSError) as error:
         usable = opened if isinstance(opened, LexicalIndex) else None
         return usable, (f"the lexical index could not be brought up to date ({error})",)

@@ -13,7 +13,7 @@ from kbagent.model.details import (
     ResolutionDetails,
 )
 from kbagent.model.outcome import REWARD, Outcome
-from kbagent.store import cases, issues, ledger, lookups, resolutions
+from kbagent.store import cases, issues, ledger, lookups, resolutions, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Lookup
 
@@ -29,6 +29,7 @@ def details_of(kb: KnowledgeBase, handle: str) -> Details:
     Raises:
         UnknownHandle: nothing is.
     """
+    spool.absorb_if_free(kb.database, kb.folder)
     with kb.database.read():
         case = cases.by_ref(kb.connection, handle)
         if case is not None:

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from kbagent.errors import Locked
 from kbagent.model.lookup import LookupResult, Request
-from kbagent.store import ledger, lookups, models
+from kbagent.store import ledger, lookups, models, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Showing
 from kbagent.usecases.retrieve.matching import Matches
@@ -16,6 +17,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for anoth
 _HANDLE_LENGTH = 4  # 700,000 handles; grows when they run out
 _TRIES = 20
 _CANDIDATES_LOGGED = 50
+PATIENCE = 0.5  # seconds a search waits for the write lock before it answers without it
 
 
 def new_handle(kb: KnowledgeBase) -> str:
@@ -26,7 +28,8 @@ def new_handle(kb: KnowledgeBase) -> str:
             handle = secrets.choice(_LETTERS[:23]) + "".join(
                 secrets.choice(_LETTERS) for _ in range(length - 1)
             )
-            if not lookups.handle_taken(kb.connection, handle):
+            taken = lookups.handle_taken(kb.connection, handle)
+            if not taken and not spool.holds(kb.folder, handle):
                 return handle
         length += 1
 
@@ -55,16 +58,65 @@ def request_text(request: Request) -> str:
 
 
 def log_lookup(
-    kb: KnowledgeBase, result: LookupResult, found: Matches, *, by: str | None, kind: str
+    kb: KnowledgeBase,
+    result: LookupResult,
+    found: Matches,
+    *,
+    by: str | None,
+    kind: str,
+    timeout: float | None = None,
 ) -> int:
-    """Store a lookup with all that it showed; its id."""
+    """Store a lookup with all that it showed; its id. Those that wait are taken in before it.
+
+    Raises:
+        Locked: another process keeps the write lock for longer than `timeout` seconds.
+    """
+    entry = _entry(kb, result, found, by, kind)
     model = models.active(kb.connection)
-    now = kb.clock()
-    entry = lookups.Lookup(
+    spool.absorb(kb.database, kb.folder, timeout=timeout)
+    with kb.database.write(timeout=timeout) as connection:
+        lookup_id = lookups.add(
+            connection,
+            entry,
+            showings_of(result),
+            model_id=model.id if model else None,
+            generation=found.generation,
+        )
+        shown = {"shown": len(result.issues)}
+        ledger.record_event(connection, lookup_id, "lookup", entry.at, by, shown)
+    return lookup_id
+
+
+def log_without_waiting(
+    kb: KnowledgeBase, result: LookupResult, found: Matches, *, by: str | None, kind: str
+) -> None:
+    """Store a lookup, or leave it for the next writer when the write lock is not soon free.
+
+    Raises:
+        UnreadableFile: the folder cannot be written.
+    """
+    try:
+        log_lookup(kb, result, found, by=by, kind=kind, timeout=PATIENCE)
+    except Locked:
+        model = models.active(kb.connection)
+        spool.put(
+            kb.folder,
+            _entry(kb, result, found, by, kind),
+            showings_of(result),
+            shown=len(result.issues),
+            model_id=model.id if model else None,
+            generation=found.generation,
+        )
+
+
+def _entry(
+    kb: KnowledgeBase, result: LookupResult, found: Matches, by: str | None, kind: str
+) -> lookups.Lookup:
+    return lookups.Lookup(
         id=0,
         handle=result.handle,
         kind=kind,
-        at=now,
+        at=kb.clock(),
         query=result.request.query,
         request=request_text(result.request),
         policy_version=result.policy_version,
@@ -74,16 +126,6 @@ def log_lookup(
         by=by,
         candidates=_candidates(found),
     )
-    with kb.database.write() as connection:
-        lookup_id = lookups.add(
-            connection,
-            entry,
-            showings_of(result),
-            model_id=model.id if model else None,
-            generation=found.generation,
-        )
-        ledger.record_event(connection, lookup_id, "lookup", now, by, {"shown": len(result.issues)})
-    return lookup_id
 
 
 def showings_of(result: LookupResult) -> list[Showing]:

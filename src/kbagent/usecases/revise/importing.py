@@ -17,12 +17,13 @@ from kbagent.errors import UsageError
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import FeedbackImport, Remark
 from kbagent.model.outcome import Outcome, OutcomeSource
-from kbagent.store import cases, ledger, lookups, resolutions
+from kbagent.store import cases, ledger, lookups, resolutions, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retain.attempts import resolution_hash
 from kbagent.usecases.revise.targets import resolution_number
 
 REQUIRED = ("id", "outcome")
+_CELL_LIMIT = 16 * 2**20  # characters, as for exports
 BATCH = 500  # rows a transaction
 _TRUE = {"1", "true", "yes", "y"}
 _FALSE = {"0", "false", "no", "n"}
@@ -43,7 +44,10 @@ def import_outcomes(kb: KnowledgeBase, text: str, *, namespace: str = "feedback"
     Raises:
         UsageError: the header lacks `id` or `outcome`.
     """
-    reader = csv.DictReader(io.StringIO(text.replace("\0", ""), newline=""))
+    csv.field_size_limit(_CELL_LIMIT)
+    spool.absorb(kb.database, kb.folder)
+    text = text.removeprefix("\ufeff").replace("\0", "")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     names = [name.strip().casefold() for name in reader.fieldnames or []]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
@@ -74,6 +78,12 @@ def import_outcomes(kb: KnowledgeBase, text: str, *, namespace: str = "feedback"
             flush()
     flush()
     return FeedbackImport(counts["read"], counts["recorded"], counts["known"], tuple(rejects))
+
+
+def _delimiter(text: str) -> str:
+    """What parts the names of the header: spreadsheets write semicolons in half of Europe."""
+    header = text.partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _record(kb: KnowledgeBase, row: Mapping[str, str], namespace: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kbagent.errors import UnknownHandle, UsageError
-from kbagent.store import lookups, resolutions
+from kbagent.store import lookups, resolutions, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Lookup, Showing
 
@@ -37,6 +37,7 @@ def target_of(kb: KnowledgeBase, words: Sequence[str]) -> Target:
             what="Name the resolution: `kbagent worked 1`, `kbagent worked LOOKUP 2` or"
             " `kbagent worked r17`."
         )
+    spool.absorb(kb.database, kb.folder)
     lookup = _lookup(kb, words[0] if len(words) == 2 else None)
     named = words[-1]
     if _RESOLUTION.fullmatch(named):

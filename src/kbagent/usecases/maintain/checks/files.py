@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kbagent.model.health import Finding, damaged, note, sound
+from kbagent.store import spool
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
 
@@ -64,6 +65,21 @@ def mend_leftovers(patient: Patient) -> str:
             path.unlink(missing_ok=True)
         removed += 1
     return f"removed {plural(removed, 'file')}"
+
+
+def waiting(patient: Patient) -> Finding:
+    """Lookups that were answered while somebody wrote are in the log."""
+    folder = patient.kb.folder / spool.FOLDER
+    broken = sorted(path.name for path in folder.glob("*.unreadable"))
+    if broken:
+        return note(
+            f"lookups that cannot be read: {', '.join(broken[:NAMED])}",
+            "They can be removed; the answers were given, only `worked` cannot speak of them.",
+        )
+    number = len(spool.waiting(patient.kb.folder))
+    if number:
+        return note(f"{plural(number, 'lookup')} will be taken in by the next command that writes")
+    return sound("none waits to be taken into the log")
 
 
 def _everything(folder: Path) -> Iterator[Path]:
