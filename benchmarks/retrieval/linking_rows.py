@@ -14,11 +14,13 @@ from benchmarks.retrieval.table import Row
 from kbagent.core.linking import clustering
 from kbagent.core.linking.assignment import GROUP_THRESHOLD, NEIGHBOURS, assign, place
 from kbagent.core.linking.discriminant import fit_discriminant
-from kbagent.core.linking.neighbours import density, nearest_neighbours
+from kbagent.core.linking.neighbours import BLOCK, density, nearest_neighbours
 from kbagent.core.linking.threshold import choose_threshold
+from kbagent.core.retrieval.fusion import normalised_bm25
 
 Ints = NDArray[np.int64]
 VOTERS = 10  # of the plain vote, the baseline of the design
+AGREEING = 400  # cases whose lexical agreement with a new one is computed
 NEW = 1_000_000  # numbers of the issues that assignment founds
 
 
@@ -63,7 +65,7 @@ def queried_rows(
         chosen = choose_threshold(vectors, known, precision=precision, neighbours=near)
         found = assign(vectors, known, threshold=chosen.confidence, neighbours=near)
         ours = np.where(found.issues >= 0, found.issues, NEW + found.groups)
-        placed = _placed(vectors, ours, known, asked.case_vectors)
+        placed = _placed(stored, ours, known, asked)
         plain = _plain_vote(vectors, known)
         voted = _plain_vote(
             np.vstack([vectors, asked.case_vectors]),
@@ -137,15 +139,15 @@ def _known(truth: Ints, share: float, seed: int) -> Ints:
     return np.where(rng.random(len(truth)) < share, truth, -1)
 
 
-def _placed(stored: Vectors, issues: Ints, known: Ints, asked: Vectors) -> Ints:
+def _placed(stored: Engine, issues: Ints, known: Ints, asked: Engine) -> Ints:
     """What `add` does for each case: its issue by its fifty nearest."""
-    linked = known >= 0
-    learned = fit_discriminant(stored[linked], known[linked])
-    own = learned.transform(stored) if learned else None
-    theirs = learned.transform(asked) if learned else None
-    answers = np.full(len(asked), -1)
-    for row, vector in enumerate(asked):
-        cosines = stored @ vector
+    vectors, linked = stored.case_vectors, known >= 0
+    learned = fit_discriminant(vectors[linked], known[linked])
+    own = learned.transform(vectors) if learned else None
+    theirs = learned.transform(asked.case_vectors) if learned else None
+    answers = np.full(len(asked.corpus), -1)
+    for row, vector in enumerate(asked.case_vectors):
+        cosines = vectors @ vector
         near = np.argpartition(-cosines, NEIGHBOURS)[:NEIGHBOURS]
         near = near[np.argsort(-cosines[near], kind="stable")]
         sharp = (
@@ -153,21 +155,40 @@ def _placed(stored: Vectors, issues: Ints, known: Ints, asked: Vectors) -> Ints:
             if own is not None and theirs is not None
             else None
         )
-        found = place(cosines[near].astype(np.float64), issues[near], learned=sharp)
+        found = place(
+            cosines[near].astype(np.float64),
+            issues[near],
+            learned=sharp,
+            lexical=_agreement(stored, asked.tokens[row], near),
+        )
         answers[row] = found.issue if found else -1
     return answers
+
+
+def _agreement(stored: Engine, asked: list[str], near: Ints) -> NDArray[np.float64]:
+    """Normalised BM25 of the asked case's tokens with each neighbour; 0 beyond the best 400."""
+    words = list(dict.fromkeys(asked))
+    ids, scores = stored.lexical.search(words, AGREEING)
+    found = dict(zip((ids - 1).tolist(), scores.tolist(), strict=True))
+    return normalised_bm25(
+        [found.get(int(row), 0.0) for row in near], stored.lexical.maximum(words)
+    )
 
 
 def _plain_vote(vectors: Vectors, known: Ints) -> Ints:
     """The baseline: the most frequent issue of the ten nearest linked cases, ties to the nearer."""
     linked = np.flatnonzero(known >= 0)
     answers = known.copy()
-    for row in np.flatnonzero(known < 0):
-        cosines = vectors[linked] @ vectors[row]
-        near = np.argsort(-cosines, kind="stable")[:VOTERS]
-        votes = known[linked[near]]
-        names, first, counts = np.unique(votes, return_index=True, return_counts=True)
-        answers[row] = names[np.lexsort((first, -counts))[0]]
+    waiting = np.flatnonzero(known < 0)
+    for start in range(0, len(waiting), BLOCK):
+        rows = waiting[start : start + BLOCK]
+        cosines = vectors[rows] @ vectors[linked].T
+        near = np.argpartition(-cosines, VOTERS, axis=1)[:, :VOTERS]
+        order = np.argsort(-np.take_along_axis(cosines, near, axis=1), axis=1, kind="stable")
+        votes = known[linked[np.take_along_axis(near, order, axis=1)]]
+        for row, given in zip(rows, votes, strict=True):
+            names, first, counts = np.unique(given, return_index=True, return_counts=True)
+            answers[row] = names[np.lexsort((first, -counts))[0]]
     return answers
 
 
