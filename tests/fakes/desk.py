@@ -55,6 +55,11 @@ def tried(text: str, verdict: str = "worked", **fields: Any) -> dict[str, Any]:
     return {"text": text, "verdict": verdict, **fields}
 
 
+def odd_words(number: int) -> str:
+    """A few words that no other number has, so that nothing is taken for the same problem."""
+    return " ".join(f"{letter}{number}{letter}" for letter in "bdfg")
+
+
 def same_as(*external_ids: str) -> list[dict[str, str]]:
     return [{"kind": "duplicate", "external_id": one} for one in external_ids]
 

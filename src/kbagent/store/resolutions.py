@@ -143,9 +143,13 @@ def _attempt(row: tuple[Any, ...]) -> Attempt:
 
 
 def latest_case(connection: sqlite3.Connection, resolution_id: int) -> int | None:
-    """The newest case on which a resolution was tried; None when there is none."""
+    """The newest case on which a resolution was tried; None when there is none.
+
+    A case whose export tells of it no longer comes after all others.
+    """
     row = connection.execute(
-        "SELECT max(case_id) FROM attempts WHERE resolution_id = ? AND retired_at IS NULL",
+        "SELECT case_id FROM attempts WHERE resolution_id = ?"
+        " ORDER BY retired_at IS NOT NULL, case_id DESC LIMIT 1",
         (resolution_id,),
     ).fetchone()
     return row[0] if row else None

@@ -10,12 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kbagent.core.retrieval.filters import parse_filter
-from kbagent.errors import BadFilter, Locked, UnknownHandle
+from kbagent.errors import BadFilter, UnknownHandle, UnreadableFile
 from kbagent.model.lookup import LookupResult
 from kbagent.store import ledger, lookups
-from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.revise.outcomes import undo
-from tests.fakes.desk import Desk, refs, same_as, texts, ticket, tried
+from tests.fakes.desk import Desk, odd_words, refs, same_as, texts, ticket, tried
 
 HANGS = ticket(
     "1",
@@ -184,24 +183,24 @@ def test_a_lookup_logs_what_it_showed_at_which_place_with_which_propensity(stock
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(desk):
-    words = ["red", "green", "blue", "cyan", "black", "white", "grey", "brown", "pink", "gold"]
     desk.bring(
         *[
             ticket(
                 f"{i}",
-                f"printer {words[i % 10]} {words[i % 7]} {i}",
-                attempts=[tried(f"fix {i}", "worked" if i % 3 else "failed")] * (i % 4 > 0),
+                f"printer {odd_words(i)}",
+                attempts=[tried(f"fix {odd_words(i)}", "worked" if i % 3 else "failed")]
+                * (i % 4 > 0),
             )
             for i in range(120)
         ]
     )
-    whole = [issue.issue_id for issue in desk.ask("printer red", limit=120).issues]
+    whole = [issue.issue_id for issue in desk.ask("printer", limit=120).issues]
     assert len(whole) > 70
-    for size in (1, 7, 20):
+    for size in (13,):
         pages = [
             issue.issue_id
             for offset in range(0, len(whole), size)
-            for issue in desk.ask("printer red", limit=size, offset=offset).issues
+            for issue in desk.ask("printer", limit=size, offset=offset).issues
         ]
         assert pages == whole
 
@@ -214,8 +213,13 @@ def test_hidden_counts_what_comes_after_the_page(stocked):
 
 
 def test_resolutions_of_an_issue_far_down_the_list_are_shown_too(desk):
-    desk.bring(*[ticket(f"{i}", f"printer {i}", attempts=[tried(f"fix {i}")]) for i in range(90)])
-    last = desk.ask("printer", limit=1, offset=85).issues[0]
+    desk.bring(
+        *[
+            ticket(f"{i}", f"printer {odd_words(i)}", attempts=[tried(f"fix {odd_words(i)}")])
+            for i in range(90)
+        ]
+    )
+    last = desk.ask("printer", limit=1, offset=65).issues[0]
     assert last.resolutions
 
 
@@ -246,21 +250,15 @@ def test_an_index_that_cannot_be_made_leaves_a_right_answer_and_a_note(stocked):
     assert any("index" in note for note in found.notes)
 
 
-def test_an_answer_that_cannot_be_logged_is_given_all_the_same(stocked, monkeypatch):
-    monkeypatch.setenv("KBAGENT_LOCK_TIMEOUT", "0.05")
+def test_an_answer_that_cannot_be_logged_is_given_all_the_same(stocked):
     right = shown(stocked.ask("printer hangs"))
-    with (
-        open_knowledge_base(stocked.folder / "kb") as writer,
-        open_knowledge_base(stocked.folder / "kb", clock=stocked.clock) as reader,
-        writer.database.write(),
-    ):
-        stocked.kb = reader
-        found = stocked.ask("printer hangs")
-        with pytest.raises(Locked):
-            stocked.say("worked", "1")
+    stocked.kb.connection.execute("PRAGMA query_only = ON")
+    found = stocked.ask("printer hangs")
     assert shown(found) == right
     assert found.handle == ""
     assert "was not kept" in found.notes[0]
+    with pytest.raises(UnreadableFile):
+        stocked.say("worked", "1")
 
 
 def test_nothing_is_known_in_an_empty_knowledge_base(desk):
@@ -297,11 +295,11 @@ SAYING = st.tuples(
 
 
 @settings(
-    max_examples=12,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(steps=st.lists(st.one_of(SAYING, st.just("undo")), min_size=1, max_size=8))
+@given(steps=st.lists(st.one_of(SAYING, st.just("undo")), min_size=1, max_size=6))
 def test_every_earlier_ranking_can_be_computed_again(tmp_path_factory, steps):
     desk = Desk(tmp_path_factory.mktemp("as-of"))
     desk.bring(HANGS, AGAIN, MAIL)
