@@ -145,6 +145,11 @@ def _placed(stored: Engine, issues: Ints, known: Ints, asked: Engine) -> Ints:
     learned = fit_discriminant(vectors[linked], known[linked])
     own = learned.transform(vectors) if learned else None
     theirs = learned.transform(asked.case_vectors) if learned else None
+    members = own if own is not None else vectors
+    names, codes = np.unique(issues, return_inverse=True)
+    centres = np.zeros((len(names), members.shape[1]))
+    np.add.at(centres, codes, members)
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     answers = np.full(len(asked.corpus), -1)
     for row, vector in enumerate(asked.case_vectors):
         cosines = vectors @ vector
@@ -160,6 +165,7 @@ def _placed(stored: Engine, issues: Ints, known: Ints, asked: Engine) -> Ints:
             issues[near],
             learned=sharp,
             lexical=_agreement(stored, asked.tokens[row], near),
+            central=centres[codes[near]] @ (theirs[row] if theirs is not None else vector),
         )
         answers[row] = found.issue if found else -1
     return answers

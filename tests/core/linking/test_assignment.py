@@ -161,6 +161,20 @@ def test_a_new_case_is_placed_by_its_neighbours() -> None:
     assert place(np.zeros(0), np.zeros(0, dtype=np.int64)) is None
 
 
+def test_the_centre_decides_between_equal_neighbours() -> None:
+    cosines, issues = np.array([0.8, 0.8, 0.79]), np.array([3, 9, 9])
+    assert place(cosines[:2], issues[:2], central=np.array([0.5, 0.9])).issue == 9  # type: ignore[union-attr]
+    assert place(cosines[:2], issues[:2], central=np.array([0.9, 0.5])).issue == 3  # type: ignore[union-attr]
+    assert place(cosines, issues).issue == 9  # type: ignore[union-attr]
+
+
+def test_a_crowd_far_off_does_not_outvote_a_rare_issue() -> None:
+    cosines = np.concatenate([[0.85, 0.84], np.full(48, 0.62)])
+    placed = place(cosines, np.array([1, 1] + [2] * 48))
+    assert placed is not None
+    assert placed.issue == 1
+
+
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 5), st.floats(0, 0.5))
 def test_confidence_rises_with_each_of_its_terms(
     cosine: float, share: float, reach: float, more: float
