@@ -1,17 +1,11 @@
-"""Confidence: a margin by hand, what raises it, and a fit against scikit-learn."""
+"""Confidence: a margin by hand, and what raises and lowers it."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
 
 from kbagent.core.retrieval.confidence import (
-    DEFAULT_PLATT,
-    confidence,
     confidences,
-    fit_platt,
-    fitted_on,
     logistic,
     margins,
 )
@@ -51,27 +45,3 @@ def test_closeness_does_not_change_the_scale() -> None:
 def test_the_logistic_is_bounded_and_symmetric(logit: float) -> None:
     assert 0.0 <= logistic(logit) <= 1.0
     assert logistic(logit) + logistic(-logit) == pytest.approx(1.0)
-
-
-def test_many_pairs_are_fitted_as_scikit_learn_does() -> None:
-    rng = np.random.default_rng(5)
-    margin = rng.uniform(-0.2, 1.0, 6000)
-    right = rng.random(6000) < 1 / (1 + np.exp(-(9.0 * margin - 3.0)))
-    slope, intercept = fit_platt(list(zip(margin.tolist(), right.tolist(), strict=True)))
-    oracle = LogisticRegression(C=1e6).fit(margin[:, None], right)
-    assert slope == pytest.approx(float(oracle.coef_[0, 0]), rel=0.05)
-    assert intercept == pytest.approx(float(oracle.intercept_[0]), rel=0.05)
-
-
-def test_few_pairs_move_little_and_none_nothing() -> None:
-    assert fit_platt([]) == DEFAULT_PLATT
-    slope, intercept = fit_platt([(0.5, True)] * 3)
-    assert slope == pytest.approx(DEFAULT_PLATT[0], abs=3.0)
-    assert confidence(0.5, (slope, intercept)) > confidence(0.5)
-
-
-def test_pairs_come_from_the_first_issue_of_each_query() -> None:
-    hits = found([0.8, 0.4], [1, 2])
-    pairs = fitted_on([(hits, 1), (hits, None), ((), 1)])
-    assert [right for _, right in pairs] == [True, False]
-    assert pairs[0][0] == margins(hits)[1]
