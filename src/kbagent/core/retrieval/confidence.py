@@ -9,7 +9,7 @@ in its policy. Fitting them anew (`fit_platt`) and checking the calibration is
 
 The default was fitted on CLINC150 (validation part stored with 90 of 150 intents, test part and
 out-of-scope queries asked) and on half of StackFAQ (40 of 62 issues stored), weighted equally;
-benchmarks/retrieval says how it does on others.
+benchmarks/verification checks confidences on others.
 """
 
 from collections.abc import Sequence
