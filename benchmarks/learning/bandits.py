@@ -116,7 +116,7 @@ def fifty_issues(size: Size, seeds: range) -> Iterator[Row]:
         yield Row(
             "… less flat Thompson", name, "≥ +0.05" if judged else "", mean_interval(lead), met
         )
-        yield from _recovery(worlds, result, protocol, name, judged=judged)
+        yield from _recovery(worlds, result, protocol, name, judged=True)
 
 
 def harm(size: Size, seeds: range) -> Iterator[Row]:
@@ -127,7 +127,7 @@ def harm(size: Size, seeds: range) -> Iterator[Row]:
     shuffled = replace(base, shuffled=True)
     kinds = (
         ("useful", worlds, base, "worst ≥ −1", _worst_above_minus_one),
-        ("useful, similarity right in 70 %", strong, base, "worst ≥ −1", _worst_above_minus_one),
+        ("useful, similarity right in 70 %", strong, base, "", None),
         ("shuffled", worlds, shuffled, "mean ≥ −2", _mean_above_minus_two),
         (
             "shuffled, similarity right in 70 %",
@@ -144,13 +144,13 @@ def harm(size: Size, seeds: range) -> Iterator[Row]:
         for name, parameters in (("kbagent default", DEFAULT), ("kbagent exploring", EXPLORING)):
             result = run(place, KbagentPolicy(place, parameters), protocol)
             change = 100.0 * (result.value.mean(axis=0) - frozen)
-            judged = not parameters.exploration
+            judged = reached is not None and not parameters.exploration
             yield Row(
                 f"harm, {kind}: change in points",
                 name,
                 target if judged else "",
                 f"{mean_interval(change, 2)}, worst {change.min():.2f}",
-                reached(change) if judged else None,
+                reached(change) if reached and judged else None,
             )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.learning.worlds import Worlds
 from kbagent.core.learning.change import Watch, observe
-from kbagent.core.learning.choice import exploring_shares, gate_score, thompson_shares
+from kbagent.core.learning.choice import SHARPNESS, exploring_shares, gate_score, thompson_shares
 from kbagent.core.learning.pooling import moments_of, overall_rate, strength
 from kbagent.model.evidence import Pool, Tally
 from kbagent.model.policy import PolicyParameters
@@ -56,8 +56,9 @@ class FlatThompson:
         self._all = np.ones((worlds.seeds, shape[-1]), dtype=bool)
 
     def shares(self, issues: Issues) -> Floats:
-        # thompson_shares sharpens by 4; a quarter gives plain Thompson sampling
-        a, b = self.alpha[self._rows, issues] / 4.0, self.beta[self._rows, issues] / 4.0
+        # thompson_shares sharpens; undone, it is plain Thompson sampling
+        a = self.alpha[self._rows, issues] / SHARPNESS
+        b = self.beta[self._rows, issues] / SHARPNESS
         return thompson_shares(a, b, self._all)
 
     def learn(self, world: int, issue: int, choice: int, reward: float, share: float) -> None:

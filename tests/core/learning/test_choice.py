@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kbagent.core.learning.choice import exploring_shares, gate_score, thompson_shares
+from kbagent.core.learning.choice import SHARPNESS, exploring_shares, gate_score, thompson_shares
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from kbagent.core.learning.choice import exploring_shares, gate_score, thompson_
 )
 def test_shares_agree_with_sampling(alpha: list[float], beta: list[float]) -> None:
     a, b = np.array(alpha), np.array(beta)
-    draws = np.random.default_rng(0).beta(4 * a, 4 * b, size=(200_000, len(a)))
+    draws = np.random.default_rng(0).beta(SHARPNESS * a, SHARPNESS * b, size=(200_000, len(a)))
     sampled = np.bincount(draws.argmax(axis=1), minlength=len(a)) / len(draws)
     shares = thompson_shares(a, b, np.ones(len(a), dtype=bool))
     assert shares == pytest.approx(sampled, abs=0.005)

@@ -28,7 +28,7 @@ EPSILON = 1e-8  # Adam's
 class Training:
     """How an adapter is fitted.
 
-    temperature  of the softmax over similarities (issue 4)
+    temperature  of the softmax over similarities
     pull         weight of ‖W − I‖² beside the loss, toward the identity
     half         cases at which half of the learned change is kept: W = I + n/(n + half)·Δ
     rate         step of Adam
@@ -36,11 +36,12 @@ class Training:
     steps        least number of steps; one more for every 100 cases
 
     Chosen on banking77's training file (500 and 3,000 cases, issues left out): few steps and a
-    partial change gain nearly all on known issues and cost unseen ones nothing.
+    partial change gain nearly all on known issues and cost unseen ones nothing. Temperature 0.1
+    instead of the 0.05 of the learning issue gained 0.01 to 0.03 more and cost unseen ones less.
     """
 
-    temperature: float = 0.05
-    pull: float = 0.01
+    temperature: float = 0.1
+    pull: float = 0.005
     half: float = 170.0
     rate: float = 2e-3
     batch: int = 1024
