@@ -25,6 +25,7 @@ def use_model(kb: KnowledgeBase, encoder: Encoder, progress: Progress) -> Stored
     """Make an encoder the one that serves; `progress` is told cases done and cases in all."""
     model = enrolled(kb, encoder)
     if model.state == "active":
+        refresh_indexes(kb, model)  # it may have been stopped between the switch and this
         return model
     while True:
         encode_missing(kb, encoder, model.id, progress)

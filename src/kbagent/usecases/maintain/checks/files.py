@@ -83,10 +83,18 @@ def waiting(patient: Patient) -> Finding:
 
 
 def _everything(folder: Path) -> Iterator[Path]:
-    """The folder and all that is in it and is ours; links are not followed."""
+    """The folder and all that is in it and is ours; links are not followed.
+
+    Files of an index are left out where its folder is closed: those that an interrupted process
+    left unfinished are under no name yet, and nobody else gets at them.
+    """
+    strange = set(_strange(folder))
     yield folder
     for path in folder.rglob("*"):
-        if not path.is_symlink() and path.exists() and path not in list(_strange(folder)):
+        if path.is_symlink() or not path.exists() or path in strange:
+            continue
+        in_index = path.is_file() and folder / "index" in path.parents
+        if not in_index or _mode(path.parent) & 0o077:
             yield path
 
 

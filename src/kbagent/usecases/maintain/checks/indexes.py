@@ -143,6 +143,8 @@ def _closed(opened: object) -> Finding:
     reason = opened.reason if isinstance(opened, Unusable) else "there is none yet"
     if reason == "there is none yet":
         return note(reason, "It is made by the next import or search.")
+    if reason.startswith("it is of "):  # stale, not broken: what made it was replaced
+        return note(f"the next search makes it anew: {reason}", "`kbagent reindex` does it now.")
     return damaged(f"it cannot be used: {reason}", _REBUILD)
 
 

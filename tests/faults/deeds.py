@@ -1,0 +1,90 @@
+"""What is done while the process is killed: the use cases themselves, with the fake encoder.
+
+Each deed is a function of a folder and runs in a process of its own. What it has been told is
+done, it writes to `acknowledged` beside the knowledge base, so that it can be asked for later.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kbagent.model.case import Verdict
+from kbagent.model.feedback import Remark
+from kbagent.model.importing import ImportCounts
+from kbagent.model.lookup import Request
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.store.readers import open_export
+from kbagent.usecases.maintain.copies import restore
+from kbagent.usecases.maintain.rebuilding import rebuild
+from kbagent.usecases.maintain.reencoding import use_model
+from kbagent.usecases.retain.importing import ImportOptions, import_cases
+from kbagent.usecases.retrieve.search import search
+from kbagent.usecases.revise.outcomes import give
+from tests.fakes.bases import SYMPTOMS
+from tests.fakes.encoder import FakeEncoder
+
+OUTCOMES = 12  # given by one run of `give_feedback`
+OTHER = FakeEncoder(name="other")
+
+
+def clock() -> datetime:
+    """A moment that is the same in every run, so that runs can be compared."""
+    return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def acknowledge(folder: Path, what: str) -> None:
+    with folder.with_name("acknowledged").open("a") as file:
+        file.write(what + "\n")
+
+
+def acknowledged(folder: Path) -> list[str]:
+    path = folder.with_name("acknowledged")
+    return path.read_text().split() if path.exists() else []
+
+
+def import_more(folder: Path) -> None:
+    path = folder.with_name("more.jsonl")
+
+    def told(counts: ImportCounts) -> None:
+        acknowledge(folder, f"cases:{counts.new + counts.unchanged}")
+
+    with open_knowledge_base(folder, clock=clock) as kb:
+        export = open_export([path], format="kbagent")
+        import_cases(kb, FakeEncoder(), export, ImportOptions((str(path),), None), told)
+
+
+def give_feedback(folder: Path) -> None:
+    with open_knowledge_base(folder, clock=clock) as kb:
+        for number in range(OUTCOMES):
+            result = search(kb, FakeEncoder(), Request(query=SYMPTOMS[number % 6]))
+            verdict = Verdict.WORKED if number % 2 else Verdict.FAILED
+            given = give(kb, verdict, [result.handle, "1"], Remark(by=f"e{number}"))
+            acknowledge(folder, f"outcome:{given.outcome_id}:{result.handle}")
+
+
+def reindex(folder: Path) -> None:
+    with open_knowledge_base(folder, clock=clock) as kb:
+        rebuild(kb, FakeEncoder(), lambda *_: None, fresh=True)
+
+
+def change_model(folder: Path) -> None:
+    with open_knowledge_base(folder, clock=clock) as kb:
+        use_model(kb, OTHER, lambda *_: None)
+
+
+def bring_back(folder: Path) -> None:
+    restore(folder.with_name("backup.gz"), folder, force=True, clock=clock)
+
+
+def migrate(folder: Path) -> None:
+    open_knowledge_base(folder, clock=clock).close()
+
+
+DEEDS: dict[str, Callable[[Path], None]] = {
+    "import": import_more,
+    "feedback": give_feedback,
+    "reindex": reindex,
+    "model use": change_model,
+    "restore": bring_back,
+    "migration": migrate,
+}

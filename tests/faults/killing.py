@@ -1,0 +1,193 @@
+"""Kills a deed at a chosen point and looks at what is left.
+
+A point is either a share of the time that the undisturbed deed takes, or the n-th time that the
+deed touches the file system by name (opens, renames, removes: what Python's audit hooks tell),
+which is the same in every run. SIGKILL leaves what was handed to the kernel; that a power cut
+does not is what `test_flushing` is for.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbagent.model.health import State
+from kbagent.model.lookup import Request
+from kbagent.store import lookups
+from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
+from kbagent.usecases.maintain.copies import back_up
+from kbagent.usecases.maintain.diagnosis import diagnose
+from kbagent.usecases.retrieve.search import search
+from tests.fakes.bases import filled, write_rows
+from tests.fakes.encoder import FakeEncoder
+from tests.faults import deeds
+
+CASES, MORE = 24, 40
+_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod"}
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.faults.deeds"])
+_SCHEMA_1 = Path(__file__).parents[1] / "store" / "fixtures" / "schema-001.db.gz"
+MENDABLE = {"import": {"issues"}}
+"""What a kill may leave until the command is run again: cases stored and not yet placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """What a deed does when nobody kills it: seconds, events, and what is stored then."""
+
+    seconds: float
+    events: int
+    contents: dict[str, list[object]]
+
+
+def prepare(folder: Path, deed: str) -> None:
+    """The state before the deed: a knowledge base, an export, a backup."""
+    if deed == "migration":
+        from kbagent.store.copies import unpack
+
+        folder.mkdir(mode=0o700)
+        unpack(_SCHEMA_1, folder / DATABASE_NAME)
+        return
+    with filled(folder, CASES) as kb:
+        back_up(kb, folder.with_name("backup.gz"))
+    write_rows(folder.with_name("more.jsonl"), MORE, first=CASES)
+    if deed == "restore":
+        deeds.import_more(folder)
+        folder.with_name("acknowledged").unlink()
+
+
+def copied(template: Path, target: Path) -> Path:
+    """A fresh copy of a prepared state; the knowledge base in it."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(template, target)
+    return target / "kb"
+
+
+def run_whole(deed: str, folder: Path) -> Undisturbed:
+    """Run a deed in a process of its own, to its end."""
+    process, telling = _started(deed, folder, None)
+    telling.recv()
+    started = time.monotonic()
+    events = telling.recv()
+    seconds = time.monotonic() - started
+    process.join()
+    if process.exitcode != 0:
+        raise AssertionError(f"{deed} failed by itself")
+    return Undisturbed(seconds, events, contents(folder))
+
+
+def kill(deed: str, folder: Path, *, after: float | None = None, event: int | None = None) -> bool:
+    """Run a deed and kill it; whether it was still running then."""
+    process, telling = _started(deed, folder, event)
+    telling.recv()
+    if after is not None:
+        process.join(after)
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+def faults_after_kill(deed: str, folder: Path, before: dict[str, list[object]]) -> list[str]:
+    """Which invariants do not hold; none when all is well."""
+    with open_knowledge_base(folder, clock=deeds.clock) as kb:
+        encoder = FakeEncoder() if _active(kb.connection) != "other" else deeds.OTHER
+        health = diagnose(kb, lambda: encoder)
+        found = [
+            f"{one.name}: {one.finding.what}"
+            for one in health.checked
+            if one.finding.state is State.DAMAGED and one.name not in MENDABLE.get(deed, ())
+        ]
+        found += _lost(kb.connection, deeds.acknowledged(folder))
+        answer = search(kb, encoder, Request(query="printer hangs on the client"), log=False)
+        if not answer.issues:
+            found.append("a search finds nothing")
+    now = contents(folder)
+    if deed == "reindex" and now != before:
+        found.append("the truth changed")
+    if len(now["cases"]) < len(before["cases"]) and deed != "restore":
+        found.append("cases are gone")
+    return found
+
+
+def contents(folder: Path) -> dict[str, list[object]]:
+    """What is stored, without what differs from run to run (random handles, ids of retries)."""
+    queries = {
+        "cases": "SELECT id, source, external_id, title, body, facets FROM cases ORDER BY id",
+        "attempts": "SELECT case_id, resolution_id, ordinal, verdict FROM attempts"
+        " WHERE retired_at IS NULL ORDER BY 1, 2, 3",
+        "outcomes": "SELECT case_id, resolution_id, verdict, source, by FROM outcomes ORDER BY id",
+        "tallies": "SELECT * FROM tallies ORDER BY 1",
+        "memberships": "SELECT case_id, (SELECT min(case_id) FROM memberships AS m"
+        " WHERE m.issue_id = memberships.issue_id) FROM memberships ORDER BY 1",
+        "vectors": "SELECT name, case_id, ordinal, vector FROM passages JOIN models"
+        " ON models.id = model_id WHERE retired = 0 ORDER BY 1, 2, 3",
+        "active": "SELECT name FROM models WHERE state = 'active'",
+        "schema": "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY 1",
+    }
+    with closing(sqlite3.connect(folder / DATABASE_NAME)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        known = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        return {"version": [version]} | {
+            name: connection.execute(query).fetchall()
+            for name, query in queries.items()
+            if "passages" in known
+        }
+
+
+def _lost(connection: sqlite3.Connection, told: list[str]) -> list[str]:
+    """What was acknowledged and is not there, once."""
+    found = []
+    for line in told:
+        kind, _, rest = line.partition(":")
+        if kind == "cases":
+            stored = connection.execute("SELECT count(*) FROM cases").fetchone()[0]
+            if stored < CASES + int(rest):
+                found.append(f"{rest} cases were acknowledged, {stored - CASES} are there")
+        else:
+            outcome, _, handle = rest.partition(":")
+            row = connection.execute(
+                "SELECT count(*), min(lookup_id) FROM outcomes WHERE id = ?", (outcome,)
+            ).fetchone()
+            lookup = lookups.by_handle(connection, handle)
+            if row[0] != 1 or lookup is None or lookup.id != row[1]:
+                found.append(f"outcome {outcome} was acknowledged and is not there")
+    return found
+
+
+def _active(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT name FROM models WHERE state = 'active'").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _started(deed: str, folder: Path, event: int | None):
+    telling, said = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=(deeds.DEEDS[deed], folder, event, said))
+    process.start()
+    said.close()
+    return process, telling
+
+
+def _run(act: Callable[[Path], None], folder: Path, event: int | None, said) -> None:
+    """In the child: count what touches the disk by name, die at the chosen one."""
+    count = 0
+
+    def hook(name: str, _args: object) -> None:
+        nonlocal count
+        if name in _EVENTS:
+            count += 1
+            if count == event:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    said.send("ready")
+    sys.addaudithook(hook)
+    act(folder)
+    said.send(count)
+    os._exit(0)

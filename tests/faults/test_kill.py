@@ -1,0 +1,35 @@
+"""Killed at any point, nothing that was acknowledged is lost and the same command goes on.
+
+A short version of `python -m benchmarks.faults`, which kills 500 times.
+"""
+
+import numpy as np
+import pytest
+
+from tests.faults import killing
+from tests.faults.deeds import DEEDS
+
+KILLS = {"import": 4, "feedback": 5, "reindex": 5, "model use": 5, "restore": 6, "migration": 4}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_what_is_left_is_whole_and_the_command_ends_as_if_undisturbed(tmp_path, deed):
+    template = tmp_path / "template"
+    template.mkdir()
+    killing.prepare(template / "kb", deed)
+    before = killing.contents(template / "kb")
+    whole = killing.run_whole(deed, killing.copied(template, tmp_path / "whole"))
+    rng = np.random.default_rng(7)
+    killed = 0
+    for number in range(KILLS[deed]):
+        folder = killing.copied(template, tmp_path / "run")
+        if number % 2:
+            event = int(rng.integers(1, whole.events + 1))
+            killed += killing.kill(deed, folder, event=event)
+        else:
+            killed += killing.kill(deed, folder, after=float(rng.uniform(0, whole.seconds)))
+        assert killing.faults_after_kill(deed, folder, before) == []
+        if deed != "feedback":  # giving more feedback is another command
+            again = killing.run_whole(deed, folder)
+            assert again.contents == whole.contents
+    assert killed
