@@ -193,6 +193,22 @@ def test_gzip_that_ends_early_gives_what_is_complete(tmp_path: Path) -> None:
     assert "damaged" in getattr(found[-1], "reason", "")
 
 
+def test_a_small_gzip_that_ends_early_gives_what_is_complete_too(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{random.Random(i).randbytes(150).hex()}\n" for i in range(2_000))
+    data = gzip.compress(f"id,title\n{rows}".encode())
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(data[: len(data) // 2])
+    found = list(open_export([path]))
+    assert len(found) > 100
+    assert "damaged" in getattr(found[-1], "reason", "")
+
+
+def test_a_first_row_of_a_megabyte_does_not_hide_the_format(read: Reading) -> None:
+    long = json.dumps({"id": 1, "title": "x " * 600_000})
+    got = read("t.jsonl", f'{long}\n{{"id": 2, "title": "fine"}}\n')
+    assert [case.external_id for case in got.cases] == ["1", "2"]
+
+
 def test_oversized_and_deep_rows_are_rejected(
     read: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,10 +179,18 @@ def stem_of(path: Path) -> str:
 
 
 def read_up_to(raw: _Readable, size: int) -> bytes:
-    """The first `size` bytes, fewer only at the end (pipes give them bit by bit)."""
+    """The first `size` bytes, fewer only at the end (pipes give them bit by bit).
+
+    Damage after the first bytes is left to whoever reads on: what comes before it is good.
+    """
     parts: list[bytes] = []
     while size > 0:
-        part = raw.read(size)
+        try:
+            part = raw.read(size)
+        except DamagedStream:
+            if parts:
+                break
+            raise
         if not part:
             break
         parts.append(part)

@@ -4,7 +4,7 @@ The numbers are far above what ticket systems write (Jira allows 32,767 characte
 Zendesk comment 65,535) and far below what would fill the memory of a small machine.
 """
 
-HEAD_BYTES = 1 << 20  # bytes looked at to recognise a format
+HEAD_BYTES = 4 << 20  # bytes looked at to recognise a format; a first row may hold a megabyte
 ROW_BYTES = 16 << 20  # bytes of one row of a table or one item of a JSON list
 NESTING = 64  # levels of lists and objects within one item
 FACETS_PER_CASE = 400  # pairs; beyond that an export is nesting something that is no attribute
