@@ -13,7 +13,7 @@ from kbagent.core.linking.threshold import NEVER, choose_threshold, lowest_thres
 
 
 def world(
-    seed: int, issues: int = 12, members: int = 10, spread: float = 0.12, dimension: int = 24
+    seed: int, issues: int = 12, members: int = 10, spread: float = 0.08, dimension: int = 24
 ) -> tuple[np.ndarray, np.ndarray]:
     """Issues around random centres: vectors and the true issue of each."""
     rng = np.random.default_rng(seed)
@@ -215,3 +215,11 @@ def test_a_learned_threshold_keeps_its_precision_on_cases_it_has_not_seen() -> N
     joined = (known < 0) & (found.issues >= 0)
     assert joined.sum() > 50
     assert (found.issues[joined] == truth[joined]).mean() >= 0.85
+
+
+def test_among_a_few_cases_a_weak_similarity_makes_no_issue() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(5, 64)) + 0.8  # cosines near 0.4, and nothing else around
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = assign(vectors.astype(np.float32), np.full(5, -1))
+    assert sorted(found.groups.tolist()) == [0, 1, 2, 3, 4]

@@ -214,10 +214,7 @@ def test_hidden_counts_what_comes_after_the_page(stocked):
 
 def test_resolutions_of_an_issue_far_down_the_list_are_shown_too(desk):
     desk.bring(
-        *[
-            ticket(f"{i}", odd_words(i), attempts=[tried(f"fix {odd_words(i)}")])
-            for i in range(90)
-        ]
+        *[ticket(f"{i}", odd_words(i), attempts=[tried(f"fix {odd_words(i)}")]) for i in range(90)]
     )
     found = desk.ask("printer", limit=90)
     assert len(found.issues) > 45

@@ -12,8 +12,10 @@ from kbagent.core.linking.clustering import cluster
 from kbagent.core.linking.neighbours import Ints, Vectors, density, nearest_neighbours
 
 FIX_SHARE = 0.5  # w; chosen on half of the issues of sample_data
-JOINT_THRESHOLD = 0.15  # likewise: pair precision .99 at recall .67 there; lower swallows rare issues
+JOINT_THRESHOLD = 0.15  # likewise: pair precision .99 at recall .67; lower swallows rare issues
 JOINT_CONFIDENCE = 0.97  # pair precision on the other half: .99, at recall .34
+LEAST_SURROUNDINGS = 0.5  # as in `assignment`; precision of 30 cases of sample_data .51 to .93
+LEAST_PROBLEM = 0.2  # mean cosine of the problems alone that a group must have
 JOINT_METHOD = "problem-and-fix-1"  # kept with every assignment
 NEIGHBOURS = 50
 
@@ -33,4 +35,22 @@ def joint_groups(
         [problems * np.float32(np.sqrt(1.0 - FIX_SHARE)), fixes * np.float32(np.sqrt(FIX_SHARE))]
     )
     near = nearest_neighbours(joint, min(NEIGHBOURS, len(joint) - 1))
-    return cluster(joint, near, density(near), threshold=JOINT_THRESHOLD, apart=apart)
+    surroundings = np.maximum(density(near), LEAST_SURROUNDINGS)
+    roots = cluster(joint, near, surroundings, threshold=JOINT_THRESHOLD, apart=apart)
+    return _without_strangers(problems, roots)
+
+
+def _without_strangers(problems: Vectors, roots: Ints) -> Ints:
+    """Groups split where their problems alone have nothing in common.
+
+    A fix that settles anything ("restarted") would otherwise bring strangers together.
+    """
+    split = roots.copy()
+    for root in np.unique(roots):
+        rows = np.flatnonzero(roots == root)
+        if len(rows) > 1:
+            near = nearest_neighbours(problems[rows], min(NEIGHBOURS, len(rows) - 1))
+            nothing = np.zeros(len(rows))
+            inner = cluster(problems[rows], near, nothing, threshold=LEAST_PROBLEM)
+            split[rows] = rows[inner]
+    return split
