@@ -38,7 +38,7 @@ def _bar(export: Export) -> Iterator[Callable[[ImportCounts], None]]:
         TaskProgressColumn(),
         TextColumn("{task.fields[cases]} cases, {task.fields[rate]}/s"),
         TimeRemainingColumn(compact=True),
-        console=console(stderr=True),
+        console=console(),
         transient=True,
     )
     started = time.monotonic()
@@ -70,3 +70,30 @@ def _lines(export: Export) -> Callable[[ImportCounts], None]:
         tell(f"importing: {share}{counts.read:,} cases, {rate:,.0f}/s")
 
     return report
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is that knows how much there is: (done, in all)."""
+    started = last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        on_terminal = sys.stderr.isatty()
+        if now - last < (0.2 if on_terminal else _LINE_EVERY):
+            return
+        last = now
+        left = (now - started) / max(1, done) * (total - done)
+        line = f"{what}: {done:,} of {total:,}, about {left:.0f} s left"
+        if on_terminal:
+            sys.stderr.write(f"\r{line}\x1b[K")
+            sys.stderr.flush()
+        else:
+            tell(line)
+
+    try:
+        yield report
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")

@@ -124,6 +124,11 @@ def of_lookup(connection: sqlite3.Connection, lookup_id: int) -> list[Outcome]:
     return [_outcome(row) for row in rows]
 
 
+def every(connection: sqlite3.Connection) -> list[Outcome]:
+    """All entries, by id; for looking over the whole past, never for one question."""
+    return [_outcome(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM outcomes")]
+
+
 def last_recorded(connection: sqlite3.Connection, *, as_of: datetime | None = None) -> int:
     """The id of the last entry recorded by `as_of` (now when None); 0 before the first."""
     row = connection.execute(

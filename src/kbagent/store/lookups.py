@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kbagent.model.case import Verdict
 from kbagent.store.moments import known, to_text
 
 
@@ -150,6 +151,21 @@ def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
         (limit,),
     )
     return [_lookup(row) for row in rows]
+
+
+def verdicts_by_lookup(connection: sqlite3.Connection) -> dict[int, dict[int, Verdict]]:
+    """For each lookup with an outcome that stands: what became of which approach, by lookup id."""
+    rows = connection.execute(
+        """SELECT lookup_id, canonical_id, verdict FROM outcomes
+        JOIN resolutions ON resolutions.id = resolution_id
+        WHERE lookup_id IS NOT NULL AND verdict != 'unknown'
+        AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+        ORDER BY lookup_id, outcomes.id"""
+    )
+    found: dict[int, dict[int, Verdict]] = {}
+    for lookup_id, approach, verdict in rows:
+        found.setdefault(lookup_id, {})[approach] = Verdict(verdict)
+    return found
 
 
 def as_json_list(pairs: Sequence[tuple[int, float]]) -> str:

@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from kbagent.model.policy import Policy, PolicyParameters
-from kbagent.store.moments import to_text
+from kbagent.store.moments import known, to_text
 
 DEFAULT_VERSION = 1
 
@@ -50,8 +50,8 @@ def make_live(
 def live(connection: sqlite3.Connection, as_of: datetime | None = None) -> Policy:
     """The policy in force now, or at `as_of` (the default policy before the first entry)."""
     row = connection.execute(
-        "SELECT version FROM policy_log WHERE at <= ? AND action != 'freeze' ORDER BY id DESC"
-        " LIMIT 1",
+        "SELECT version FROM policy_log WHERE at <= ? AND action NOT IN ('freeze', 'unfreeze')"
+        " ORDER BY id DESC LIMIT 1",
         (to_text(as_of) or "9999",),
     ).fetchone()
     policy = by_version(connection, row[0] if row else DEFAULT_VERSION)
@@ -73,6 +73,69 @@ def everyone(connection: sqlite3.Connection) -> list[Policy]:
         "SELECT version, name, parent, parameters FROM policies ORDER BY version"
     )
     return [_policy(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entry of the log: `action` is set, promote, rollback, freeze or unfreeze."""
+
+    at: datetime
+    action: str
+    version: int
+    by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a policy comes from. `evidence` is the JSON of what it was learned from, or None."""
+
+    recorded_at: datetime
+    by: str | None
+    evidence: dict[str, Any] | None
+
+
+def log(connection: sqlite3.Connection) -> list[Change]:
+    """Everything that changed what is live, oldest first."""
+    rows = connection.execute("SELECT at, action, version, by, reason FROM policy_log ORDER BY id")
+    return [Change(known(row[0]), *row[1:]) for row in rows]
+
+
+def is_frozen(connection: sqlite3.Connection) -> bool:
+    """Whether people ordered that nothing learned goes live."""
+    row = connection.execute(
+        "SELECT action FROM policy_log WHERE action IN ('freeze', 'unfreeze')"
+        " ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row is not None and row[0] == "freeze"
+
+
+def origin(connection: sqlite3.Connection, version: int) -> Origin:
+    """Where a stored policy comes from."""
+    row = connection.execute(
+        "SELECT recorded_at, by, evidence FROM policies WHERE version = ?", (version,)
+    ).fetchone()
+    return Origin(known(row[0]), row[1], json.loads(row[2]) if row[2] else None)
+
+
+def note_evaluation(
+    connection: sqlite3.Connection, version: int, kind: str, data: dict[str, Any], now: datetime
+) -> None:
+    """Keep what was said of a policy: `kind` is learn or promote."""
+    connection.execute(
+        "INSERT INTO policy_evaluations (version, at, kind, data) VALUES (?, ?, ?, ?)",
+        (version, to_text(now), kind, json.dumps(data, ensure_ascii=False, default=str)),
+    )
+
+
+def evaluations(
+    connection: sqlite3.Connection, version: int
+) -> list[tuple[datetime, str, dict[str, Any]]]:
+    """(when, kind, what was said) of a policy, oldest first."""
+    rows = connection.execute(
+        "SELECT at, kind, data FROM policy_evaluations WHERE version = ? ORDER BY id", (version,)
+    )
+    return [(known(row[0]), row[1], json.loads(row[2])) for row in rows]
 
 
 def _policy(row: tuple[Any, ...]) -> Policy:

@@ -1,0 +1,1 @@
+"""Evaluate: what a policy would have done for the cases of the past."""

@@ -1,0 +1,311 @@
+"""Replay: every case of the past is looked up with only what was known before it was opened.
+
+The candidates are found as a search finds them (the nearest by vector and by words, fused, drawn
+together, grouped, weighed by evidence), but from memory and a block of cases at a time: one matrix
+product instead of an index. Policies explore nothing here. What is compared is the order shown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.learning import adapter as adapters
+from kbagent.core.learning.pooling import overall_rate
+from kbagent.core.learning.ranking import issue_shift
+from kbagent.core.learning.replay import Replayed, place_of_success
+from kbagent.core.retrieval.chronicle import Chronicle
+from kbagent.core.retrieval.confidence import margins
+from kbagent.core.retrieval.fusion import (
+    FusedTerms,
+    exact_matches,
+    fuse,
+    identifier_share,
+    normalised_bm25,
+)
+from kbagent.core.retrieval.grouping import IssueHit, group_by_issue
+from kbagent.core.retrieval.neighbourhood import REACH, closeness, with_closeness
+from kbagent.core.text.tokens import identifiers
+from kbagent.model.policy import PolicyParameters
+from kbagent.usecases.evaluate.history import History, Ints, Vectors
+from kbagent.usecases.evaluate.past import Past
+from kbagent.usecases.retrieve.matching import CANDIDATES, COMMON, IDENTIFIERS
+from kbagent.usecases.retrieve.search import RESOLUTIONS_SHOWN, shown_of
+from kbagent.usecases.reuse.approaches import approaches
+
+ISSUES_SHOWN = 5  # as a search does without -n
+Floats = NDArray[np.float32] | NDArray[np.float64]
+BLOCK = 256  # cases looked up with one matrix product
+_EVIDENCE_REACH = 60  # as in a search
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A policy in the replay. `by_words` looks at words alone; `matrix` is its adapter."""
+
+    name: str
+    parameters: PolicyParameters
+    by_words: bool = False
+    matrix: Vectors | None = None
+
+
+@dataclass(slots=True)
+class Course:
+    """How one policy fared: one entry for each question, in order of time.
+
+    `margins` are (margin of the first issue shown, whether it holds an earlier instance).
+    """
+
+    replayed: list[Replayed] = field(default_factory=list)
+    margins: list[tuple[float, bool]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Replay:
+    """All courses by contender name; `issues` and `places` say which question is which."""
+
+    courses: dict[str, Course]
+    places: list[int] = field(default_factory=list)
+    issues: list[int] = field(default_factory=list)
+    answerable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A case of the past at its moment, with what its words and its vector find."""
+
+    place: int
+    similar: Floats
+    lexical: Floats
+    ceiling: float
+    idf: Mapping[str, float]
+    postings: Mapping[str, frozenset[int]]
+
+
+def replay(
+    history: History,
+    contenders: Sequence[Contender],
+    questions: Sequence[int],
+    progress: Progress,
+    weights: Mapping[str, float] | None = None,
+) -> Replay:
+    """How each contender would have answered these cases (places of the history, ascending)."""
+    result = Replay({one.name: Course() for one in contenders})
+    past = Past(history, weights or {})
+    chronicle = Chronicle(history.tokens)
+    spaces = _spaces(history, contenders)
+    for begin in range(0, len(questions), BLOCK):
+        block = questions[begin : begin + BLOCK]
+        similar = {key: _similarities(history, vectors, block) for key, vectors in spaces.items()}
+        for row, place in enumerate(block):
+            past.advance(history.opened[place])
+            _ask(history, past, chronicle, contenders, spaces, similar, row, place, result)
+        progress(min(begin + BLOCK, len(questions)), len(questions))
+    return result
+
+
+def _spaces(history: History, contenders: Sequence[Contender]) -> dict[int, Vectors]:
+    """The vectors as each adapter turns them; 0 stands for none."""
+    spaces = {0: history.vectors}
+    for one in contenders:
+        if one.matrix is not None:
+            spaces[id(one.matrix)] = adapters.apply(history.vectors, one.matrix)
+    return spaces
+
+
+def _similarities(history: History, vectors: Vectors, block: Sequence[int]) -> Floats:
+    """(block, cases up to the last of it): the best of all pairs of passages."""
+    upto = block[-1] + 1
+    starts = history.starts[:upto]
+    end = int(history.starts[upto]) if upto < len(history.starts) else len(vectors)
+    asked, owner = [], []
+    for row, place in enumerate(block):
+        first = int(history.starts[place])
+        last = first + len(history.passages_of(place))
+        asked.append(vectors[first:last])
+        owner += [row] * (last - first)
+    product = np.concatenate(asked) @ vectors[:end].T
+    by_case = np.maximum.reduceat(product, starts, axis=1)
+    rows = np.searchsorted(owner, np.arange(len(block)))
+    return np.asarray(np.maximum.reduceat(by_case, rows, axis=0))
+
+
+def _ask(
+    history: History,
+    past: Past,
+    chronicle: Chronicle,
+    contenders: Sequence[Contender],
+    spaces: Mapping[int, Vectors],
+    similar: Mapping[int, Floats],
+    row: int,
+    place: int,
+    result: Replay,
+) -> None:
+    """One question, put to every contender, and what came of it."""
+    worked = history.worked.get(place, frozenset())
+    earlier = np.flatnonzero(history.issue[: past.known] == history.issue[place])
+    earlier = earlier[earlier != place]
+    if not len(earlier) and not worked:
+        return
+    words = _words(history, chronicle, past.known, place)
+    result.places.append(place)
+    result.issues.append(int(history.issue[place]))
+    result.answerable += bool(worked & past.tried)
+    found_by: dict[tuple[object, ...], tuple[FusedTerms, ...]] = {}
+    for one in contenders:
+        key = 0 if one.matrix is None else id(one.matrix)
+        question = _Question(place, similar[key][row][: past.known], *words)
+        weights = (one.parameters.dense_weight, one.parameters.closeness_weight)
+        sort = (key, *weights, one.by_words)  # contenders that differ in evidence alone share it
+        if sort not in found_by:
+            found_by[sort] = _terms(past, spaces[key], question, one)
+        groups, order = _answer(past, found_by[sort], question, one)
+        found = _found(past, groups, earlier)
+        course = result.courses[one.name]
+        course.replayed.append(Replayed(place_of_success(order, worked), found, len(earlier)))
+        if groups:
+            hit = bool(set(past.members(groups[0].issue_id)) & set(earlier.tolist()))
+            course.margins.append((margins(groups)[groups[0].issue_id], hit))
+
+
+def _words(
+    history: History, chronicle: Chronicle, known: int, place: int
+) -> tuple[Floats, float, Mapping[str, float], Mapping[str, frozenset[int]]]:
+    found = chronicle.ask(history.tokens[place], known)
+    named = [one for one in identifiers(history.texts[place]) if one in found.idf][:IDENTIFIERS]
+    postings = {one: chronicle.holders(one, known) for one in named}
+    return (
+        found.scores,
+        found.ceiling,
+        found.idf,
+        {one: frozenset(some.tolist()) for one, some in postings.items() if len(some) < COMMON},
+    )
+
+
+def _answer(
+    past: Past, terms: Sequence[FusedTerms], question: _Question, contender: Contender
+) -> tuple[tuple[IssueHit, ...], list[int]]:
+    """The issues shown and, over all of them, the approaches in the order shown."""
+    parameters = contender.parameters
+    root_of = {one.case_id: past.root(one.case_id) for one in terms}
+    groups = group_by_issue(terms, root_of)
+    shown = groups[:ISSUES_SHOWN]
+    if parameters.evidence_bound > 0.0 and len(groups) > 1:
+        shown = _lifted(past, groups, terms, root_of, contender)[:ISSUES_SHOWN]
+    known = past.experience([one.issue_id for one in shown], parameters.prior_strength)
+    order: list[int] = []
+    for group in shown:
+        near = _nearness(past, group, question, contender)
+        ranked = approaches(group.issue_id, near, known, parameters)
+        order += [
+            one.ranked.resolution_id
+            for one in shown_of(ranked, everything=False)[:RESOLUTIONS_SHOWN]
+        ]
+    return shown, order
+
+
+def _terms(
+    past: Past, vectors: Vectors, question: _Question, contender: Contender
+) -> tuple[FusedTerms, ...]:
+    """The candidates, fused as a search fuses them."""
+    parameters = contender.parameters
+    by_words = _top(question.lexical, CANDIDATES)
+    by_words = by_words[question.lexical[by_words] > 0.0]
+    places = by_words
+    if not contender.by_words:
+        named = [
+            one for some in question.postings.values() if len(some) <= CANDIDATES for one in some
+        ]
+        places = np.unique(
+            np.concatenate(
+                [_top(question.similar, CANDIDATES), by_words, np.array(named, dtype=np.int64)]
+            )
+        )
+    places = places[places != question.place]
+    exact = not contender.by_words
+    terms = fuse(
+        places,
+        question.similar[places].astype(np.float64),
+        normalised_bm25(question.lexical[places], question.ceiling).round(4),
+        exact_matches(places, question.postings, question.idf) if exact else None,
+        dense_weight=parameters.dense_weight,
+        identifier_share=identifier_share(question.idf, set(question.postings)) if exact else 0.0,
+    )
+    if contender.by_words or parameters.closeness_weight == 0.0 or not terms:
+        return terms
+    near = [one.case_id for one in terms[:REACH]]
+    rows = past.history.starts[near]  # its first passage stands for a case
+    found = closeness(question.similar[near], vectors[rows])
+    return with_closeness(
+        terms, dict(zip(near, found.tolist(), strict=True)), weight=parameters.closeness_weight
+    )
+
+
+def _top(values: Floats, count: int) -> Ints:
+    if len(values) <= count:
+        return np.arange(len(values))
+    return np.argpartition(-values, count - 1)[:count]
+
+
+def _lifted(
+    past: Past,
+    groups: Sequence[IssueHit],
+    terms: Sequence[FusedTerms],
+    root_of: Mapping[int, int],
+    contender: Contender,
+) -> tuple[IssueHit, ...]:
+    """The issues again, with what their outcomes add."""
+    parameters = contender.parameters
+    last = min(len(groups), ISSUES_SHOWN)
+    least = groups[last - 1].match - 2.0 * parameters.evidence_bound
+    reach = [
+        group
+        for place, group in enumerate(groups[:_EVIDENCE_REACH])
+        if (place < last or group.match >= least) and past.has_outcomes(group.issue_id)
+    ]
+    known = past.experience([group.issue_id for group in reach], parameters.prior_strength)
+    overall = overall_rate(known.pool)
+    shifts = {}
+    for group in reach:
+        near = {one.case_id: one.similarity for one in group.members}
+        ranked = approaches(group.issue_id, _by_case(past, near), known, parameters)
+        order = [one.ranked for one in ranked]
+        shifts[group.issue_id] = issue_shift(order, overall, parameters.evidence_bound)
+    return group_by_issue(terms, root_of, evidence=shifts, evidence_bound=parameters.evidence_bound)
+
+
+def _nearness(
+    past: Past, group: IssueHit, question: _Question, contender: Contender
+) -> dict[int, float]:
+    """How near each case of an issue is to the question, by case id."""
+    values = question.lexical if contender.by_words else question.similar
+    return {
+        int(past.history.case_ids[place]): float(values[place])
+        for place in past.members(group.issue_id)
+        if place != question.place
+    }
+
+
+def _by_case(past: Past, by_place: Mapping[int, float]) -> dict[int, float]:
+    return {int(past.history.case_ids[place]): value for place, value in by_place.items()}
+
+
+def _found(past: Past, groups: Sequence[IssueHit], earlier: Ints) -> int:
+    """How many of the earlier instances are in the issues shown."""
+    shown = {place for group in groups for place in past.members(group.issue_id)}
+    return len(shown.intersection(earlier.tolist()))
+
+
+def question_places(history: History, last: int | None, since: int = 0) -> Iterator[int]:
+    """The cases to look up: those that something worked on or that had earlier instances."""
+    counted: dict[int, int] = {}
+    useful = []
+    for place, issue in enumerate(history.issue.tolist()):
+        if history.worked.get(place) or counted.get(issue):
+            useful.append(place)
+        counted[issue] = counted.get(issue, 0) + 1
+    useful = [place for place in useful if place >= since]
+    yield from useful[-last:] if last else useful

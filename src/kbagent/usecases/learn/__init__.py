@@ -1,0 +1,1 @@
+"""Learn: policies, how they come about, and what has to be shown before one goes live."""

@@ -1,0 +1,298 @@
+"""Confidence that means something: calibrated on the knowledge base's own history.
+
+The history is played again in time order: each case is asked among the cases opened before it, by
+its whole text and (where an encoder is at hand) by its title alone, as people ask; what engineers
+said of lookups counts too. Right is whether the recognised issue is the one the case is kept
+under; a case whose issue did not exist yet can only be recognised wrongly. Platt below a thousand
+labels, isotonic above. The threshold keeps what people promised, or is the default and says so.
+
+Most memberships were set by similarity itself, so the basis says how many were not.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kbagent.core.verification.abstention import (
+    RiskPoint,
+    Threshold,
+    risk_coverage,
+    threshold_for_coverage,
+    threshold_for_error,
+)
+from kbagent.core.verification.calibration import (
+    Calibrator,
+    Isotonic,
+    Platt,
+    ReliabilityBin,
+    brier_score,
+    calibration_error,
+    reliability_table,
+)
+from kbagent.core.verification.certainty import DEFAULT_CERTAINTY, Certainty, fit_certainty
+from kbagent.errors import BadValue
+from kbagent.store import models, passages, settings
+from kbagent.store.encoder.session import Encoder
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.moments import known
+from kbagent.usecases.retrieve.votes import NEAREST, Votes, owners, vote_of
+
+KEY = "confidence"  # in `settings`: what was learned
+PROMISE_KEY = "confidence.promise"  # in `settings`: what people want
+MAX_ERROR = "max-error"
+MIN_COVERAGE = "min-coverage"
+DEFAULT_THRESHOLD = 0.7  # about one answer in twenty is wrong above it, on the sample data
+MOST_ASKED = 3_000  # cases, the latest ones
+MOST_TITLES = 400  # encoded anew: about two seconds
+FEWEST = 40  # labels below which nothing is learned
+_BLOCK = 512  # cases compared at once
+
+
+@dataclass(frozen=True, slots=True)
+class Certain:
+    """What is in force: the calibrated line, from which confidence to answer, and its basis."""
+
+    certainty: Certainty
+    threshold: float
+    basis: str
+    learned: bool
+
+    def confidence(self, votes: Votes | None) -> float:
+        """The probability that the vote's winner is the right issue; 0 without a vote."""
+        if votes is None:
+            return 0.0
+        return float(self.certainty.confidence(votes.clear, votes.near))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Answers of which it is known whether they were right, in order of time, each (n,).
+
+    `independent` counts those that rest on a link, a person or an outcome.
+    """
+
+    moments: tuple[datetime, ...]
+    clear: npt.NDArray[np.float64]
+    near: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    independent: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """How well confidence means what it says, on answers later than those it was learned from.
+
+    `learned_on` and `judged_on` count answers; NaN figures when there were none to judge.
+    """
+
+    learned_on: int
+    judged_on: int
+    independent: int
+    method: str
+    error: float
+    brier: float
+    accuracy: float
+    table: tuple[ReliabilityBin, ...]
+    risk: tuple[RiskPoint, ...]
+    threshold: float
+    basis: str
+
+
+def certain_of(kb: KnowledgeBase) -> Certain:
+    """What was learned, else the defaults."""
+    kept = settings.get(kb.connection, KEY)
+    if kept is None:
+        basis = f"default threshold {DEFAULT_THRESHOLD:g}; nothing learned yet"
+        return Certain(DEFAULT_CERTAINTY, DEFAULT_THRESHOLD, basis, learned=False)
+    values = json.loads(kept)
+    return Certain(_certainty(values["line"]), values["threshold"], values["basis"], learned=True)
+
+
+def set_promise(kb: KnowledgeBase, name: str, value: float) -> Certain:
+    """Let people state `max-error` or `min-coverage`; learned again at once.
+
+    Raises:
+        BadValue: another name, or a value outside (0, 1).
+    """
+    if name not in (MAX_ERROR, MIN_COVERAGE):
+        raise BadValue(name="promise", value=name, reason=f"use {MAX_ERROR} or {MIN_COVERAGE}")
+    if not 0.0 < value < 1.0:
+        raise BadValue(name=name, value=f"{value:g}", reason="give a share between 0 and 1")
+    with kb.database.write() as connection:
+        settings.put(connection, PROMISE_KEY, json.dumps([name, value]))
+    return learn_confidence(kb)
+
+
+def learn_confidence(kb: KnowledgeBase, encoder: Encoder | None = None) -> Certain:
+    """Calibrate on the whole history, set the threshold by what people promised, keep both.
+
+    Below `FEWEST` labels nothing is kept and the defaults stay in force.
+    """
+    labels = replayed(kb, encoder)
+    if len(labels.right) < FEWEST:
+        return certain_of(kb)
+    line = fit_certainty(labels.clear, labels.near, labels.right)
+    confidence = line.confidence(labels.clear, labels.near)
+    threshold, basis = _threshold(kb, confidence, labels)
+    content = {"line": _line(line), "threshold": threshold, "basis": basis}
+    with kb.database.write() as connection:
+        settings.put(connection, KEY, json.dumps(content))
+    return certain_of(kb)
+
+
+def calibration_report(kb: KnowledgeBase, encoder: Encoder | None = None) -> CalibrationReport:
+    """Learned on the earlier half of the labels, judged on the later half; changes nothing."""
+    labels = replayed(kb, encoder)
+    half = len(labels.right) // 2
+    line = fit_certainty(labels.clear[:half], labels.near[:half], labels.right[:half])
+    judged = line.confidence(labels.clear[half:], labels.near[half:])
+    right = labels.right[half:]
+    now = certain_of(kb)
+    return CalibrationReport(
+        learned_on=half,
+        judged_on=len(right),
+        independent=labels.independent,
+        method="isotonic" if isinstance(line.calibrator, Isotonic) else "Platt",
+        error=calibration_error(judged, right),
+        brier=brier_score(judged, right),
+        accuracy=float(right.mean()) if len(right) else float("nan"),
+        table=reliability_table(judged, right, bins=10),
+        risk=risk_coverage(judged, right) if len(right) else (),
+        threshold=now.threshold,
+        basis=now.basis,
+    )
+
+
+def replayed(kb: KnowledgeBase, encoder: Encoder | None = None) -> Labels:
+    """The history asked again, in order of time; without an active model there are no labels."""
+    model = models.active(kb.connection)
+    if model is None:
+        return _joined([], 0)
+    rows = kb.connection.execute(
+        """SELECT cases.id, coalesce(opened_at, cases.recorded_at) AS at, title, issue_id, kind
+        FROM cases JOIN memberships ON memberships.case_id = cases.id
+        WHERE withdrawn_at IS NULL ORDER BY at, cases.id"""
+    ).fetchall()
+    ids, first_vectors = _first_vectors(kb, model.id, [row[0] for row in rows])
+    known_rows = [row for row in rows if row[0] in ids]
+    if len(known_rows) < 2:
+        return _joined(_told(kb), 0)
+    matrix = np.stack([first_vectors[ids[row[0]]] for row in known_rows]).astype(np.float32)
+    issues = np.array([row[3] for row in known_rows], dtype=np.int64)
+    asked = np.arange(max(1, len(known_rows) - MOST_ASKED), len(known_rows))
+    found = _asked(matrix[asked], asked, matrix, issues, [row[1] for row in known_rows])
+    if encoder is not None:
+        late = asked[-MOST_TITLES:]
+        titles = encoder.encode([known_rows[i][2] for i in late.tolist()])
+        found += _asked(titles, late, matrix, issues, [row[1] for row in known_rows])
+    independent = sum(known_rows[i][4] in ("linked", "human") for i in asked.tolist())
+    told = _told(kb)
+    return _joined([*found, *told], independent + len(told))
+
+
+def _first_vectors(
+    kb: KnowledgeBase, model_id: int, case_ids: Sequence[int]
+) -> tuple[dict[int, int], npt.NDArray[np.float32]]:
+    owner, matrix = passages.of_cases(kb.connection, model_id, case_ids)
+    kept, first = np.unique(owner, return_index=True)
+    return {int(one): place for place, one in enumerate(kept)}, matrix[first]
+
+
+_Label = tuple[datetime, float, float, float]
+
+
+def _asked(
+    queries: npt.NDArray[np.float32],
+    places: npt.NDArray[np.intp],
+    matrix: npt.NDArray[np.float32],
+    issues: npt.NDArray[np.int64],
+    moments: Sequence[str],
+) -> list[_Label]:
+    """Each query asked among the cases before its place."""
+    labels: list[_Label] = []
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        similar = queries[start : start + _BLOCK] @ matrix[: int(block[-1])].T
+        for row, place in zip(similar, block.tolist(), strict=True):
+            before = row[:place]
+            k = min(NEAREST, place)
+            near = np.argpartition(-before, k - 1)[:k]
+            near = near[np.lexsort((near, -before[near]))]
+            votes = vote_of(before[near].tolist(), issues[near].tolist())
+            right = float(votes.winner.issue == issues[place])
+            labels.append((known(moments[place]), votes.clear, votes.near, right))
+    return labels
+
+
+def _told(kb: KnowledgeBase) -> list[_Label]:
+    """Lookups of which an engineer said which issue's resolution worked."""
+    rows = kb.connection.execute(
+        """SELECT lookups.id, lookups.at, candidates, max(showings.issue_id)
+        FROM lookups JOIN outcomes ON outcomes.lookup_id = lookups.id
+        JOIN showings ON showings.lookup_id = lookups.id
+            AND showings.resolution_id = outcomes.resolution_id
+        WHERE outcomes.source = 'explicit' AND outcomes.verdict IN ('worked', 'partly')
+        AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+        GROUP BY lookups.id ORDER BY lookups.id"""
+    ).fetchall()
+    labels: list[_Label] = []
+    for _, at, candidates, issue in rows:
+        best = json.loads(candidates)["best"][:NEAREST]
+        if best:
+            owner = owners(kb, [one[0] for one in best])
+            ordered = sorted(best, key=lambda one: (-one[1], one[0]))
+            votes = vote_of([one[1] for one in ordered], [owner[one[0]] for one in ordered])
+            labels.append((known(at), votes.clear, votes.near, float(votes.winner.issue == issue)))
+    return labels
+
+
+def _joined(labels: Sequence[_Label], independent: int) -> Labels:
+    ordered = sorted(labels, key=lambda one: one[0])
+    table = np.array([one[1:] for one in ordered], dtype=np.float64).reshape(len(ordered), 3)
+    moments = tuple(one[0].astimezone(UTC) for one in ordered)
+    return Labels(moments, table[:, 0], table[:, 1], table[:, 2], independent)
+
+
+def _threshold(
+    kb: KnowledgeBase, confidence: npt.NDArray[np.float64], labels: Labels
+) -> tuple[float, str]:
+    """From which confidence to answer, and the sentence that says what that rests on."""
+    rests = f"{labels.independent} of them on links, people or outcomes"
+    kept = settings.get(kb.connection, PROMISE_KEY)
+    if kept is None:
+        said = f"default threshold {DEFAULT_THRESHOLD:g}, calibrated on {len(confidence)} answers"
+        return DEFAULT_THRESHOLD, f"{said} ({rests})"
+    name, value = json.loads(kept)
+    set_by = threshold_for_error if name == MAX_ERROR else threshold_for_coverage
+    found: Threshold = set_by(confidence, labels.right, value)
+    return min(found.confidence, 1.1), f"{found.basis()} ({rests})"
+
+
+def _line(line: Certainty) -> dict[str, Any]:
+    kind = line.calibrator
+    numbers: dict[str, Any] = (
+        {"slope": kind.slope, "intercept": kind.intercept}
+        if isinstance(kind, Platt)
+        else {"scores": kind.scores, "values": kind.values}
+    )
+    return {
+        "clear": line.clear,
+        "near": line.near,
+        "intercept": line.intercept,
+        "calibrator": numbers,
+    }
+
+
+def _certainty(values: dict[str, Any]) -> Certainty:
+    numbers = values["calibrator"]
+    calibrator: Calibrator = (
+        Platt(**numbers)
+        if "slope" in numbers
+        else Isotonic(tuple(numbers["scores"]), tuple(numbers["values"]))
+    )
+    return Certainty(values["clear"], values["near"], values["intercept"], calibrator)
