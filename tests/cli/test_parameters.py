@@ -81,5 +81,5 @@ def test_values_and_messages_are_typers(
         with pytest.raises(SystemExit) as ended:
             command(args=words, prog_name="run")
         told = [{key: one[key] for key in one if key != "seen"} for one in seen]
-        outcomes.append((told, ended.value.code, capsys.readouterr()))
+        outcomes.append((repr(told), ended.value.code, capsys.readouterr()))
     assert outcomes[0] == outcomes[1]

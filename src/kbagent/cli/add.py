@@ -12,8 +12,6 @@ from kbagent.cli.requests import start_of
 from kbagent.errors import BadValue, UsageError
 from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, Verdict
 from kbagent.store.knowledge_base import create_knowledge_base
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.retain.addition import add_case, next_local_id
 
 app = typer.Typer()
 
@@ -49,6 +47,9 @@ def add(
     kb: Kb = None,
 ) -> None:
     """Add one case by hand, from a file or in an editor."""
+    from kbagent.usecases.maintain.encoding import serving_encoder
+    from kbagent.usecases.retain.addition import add_case, next_local_id
+
     if title is None:
         text = read_text(file) if file is not None else edited(_TEMPLATE)
         title, body, solved = parse_draft(text)

@@ -5,6 +5,7 @@ is imported when it is run. Every error of ours becomes one message on stderr an
 here and nowhere else. Never import click: Typer carries its own.
 """
 
+import gc
 import importlib
 import sqlite3
 import sys
@@ -15,7 +16,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kbagent.cli.parameters import take_plainly
 from kbagent.errors import ExitCode, KbagentError
+
+_GARBAGE = 50_000  # new objects between two collections: importing the engines makes that many
 
 DAILY = "Every day"
 TEACH = "Teach and correct"
@@ -65,10 +69,24 @@ class LazyGroup(TyperGroup):
             for name, entry in COMMANDS.items()
         }
         super().__init__(commands=dict(stubs), **attributes)
+        take_plainly(self)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """The names in the order of the registry, not of the alphabet."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """The commands under the headings of the registry."""
+        name_width = max(map(len, COMMANDS))
+        for panel in dict.fromkeys(entry.panel for entry in COMMANDS.values()):
+            with formatter.section(panel):
+                formatter.write_dl(
+                    [
+                        (name.ljust(name_width), entry.help)
+                        for name, entry in COMMANDS.items()
+                        if entry.panel == panel
+                    ]
+                )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is about to run."""
@@ -112,6 +130,8 @@ def load_command(name: str) -> Any:
     module = importlib.import_module(f"kbagent.cli.{module_name}")
     command = typer.main.get_command(getattr(module, attribute or "app"))
     command.name = name
+    _write_plainly(command)
+    take_plainly(command)
     return command
 
 
@@ -119,32 +139,50 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
-@app.callback()
-def kbagent(
-    *,
-    version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
-) -> None:
-    """Every earlier instance of a problem, with what worked, ranked by evidence."""
-    if version:
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 -- Typer calls it with the value alone
+    if wanted:
         from importlib.metadata import version as installed_version
 
         typer.echo(f"kbagent {installed_version('kbagent')}")
         raise typer.Exit
 
 
+@app.callback()
+def kbagent(
+    *,
+    version: bool = typer.Option(
+        False,
+        "--version",
+        "-V",
+        callback=_tell_version,
+        is_eager=True,
+        help="Print the version and exit.",
+    ),
+) -> None:
+    """Every earlier instance of a problem, with what worked, ranked by evidence."""
+
+
 def main() -> None:
     """Run the command line."""
+    gc.set_threshold(_GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             # A ticket may hold half a surrogate pair; no screen may fail because of that.
             reconfigure(errors="backslashreplace")
     app(prog_name="kbagent")
+
+
+def _write_plainly(command: Any) -> None:
+    """Help as plain text, also of subcommands: rich takes 100 ms to load."""
+    command.rich_markup_mode = None
+    for subcommand in getattr(command, "commands", {}).values():
+        _write_plainly(subcommand)
 
 
 def _complain(message: str) -> None:

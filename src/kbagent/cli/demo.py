@@ -13,8 +13,6 @@ from kbagent.cli.screens.search import format_search
 from kbagent.errors import UsageError
 from kbagent.model.importing import ImportSummary
 from kbagent.store.knowledge_base import DATABASE_NAME, create_knowledge_base
-from kbagent.usecases import demonstration
-from kbagent.usecases.maintain.encoding import serving_encoder
 
 app = typer.Typer()
 
@@ -41,6 +39,9 @@ def demo(
 
 
 def _run(folder: Path) -> None:
+    from kbagent.usecases import demonstration
+    from kbagent.usecases.maintain.encoding import serving_encoder
+
     with create_knowledge_base(folder, notify=tell) as kb:
         encoder = serving_encoder(kb)
         write("1. Two years of tickets of an invented company, from six ticket systems.")

@@ -12,8 +12,6 @@ from kbagent.cli.screens import doctor as screens
 from kbagent.errors import Damaged, ExitCode
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain.checks.database import RESTORE
-from kbagent.usecases.maintain.diagnosis import diagnose
-from kbagent.usecases.maintain.encoding import serving_encoder
 
 app = typer.Typer()
 
@@ -31,6 +29,9 @@ def doctor(
     kb: Kb = None,
 ) -> None:
     """Check everything that is stored, and mend what can be."""
+    from kbagent.usecases.maintain.diagnosis import diagnose
+    from kbagent.usecases.maintain.encoding import serving_encoder
+
     try:
         base = open_knowledge_base(folder_of(kb), notify=tell)
     except (Damaged, sqlite3.DatabaseError) as error:

@@ -16,15 +16,12 @@ from kbagent.cli.screens import importing as screens
 from kbagent.core.text.redaction import Redactor, custom_patterns
 from kbagent.errors import ExitCode, UsageError
 from kbagent.model.importing import ImportSummary
-from kbagent.store.encoder.session import load_encoder
 from kbagent.store.knowledge_base import (
     DATABASE_NAME,
     KnowledgeBase,
     create_knowledge_base,
 )
 from kbagent.store.readers import format_names, open_export, show_mapping
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.retain.importing import ImportOptions, import_cases
 
 app = typer.Typer()
 
@@ -67,6 +64,10 @@ def import_files(
     kb: Kb = None,
 ) -> None:
     """Bring in cases from ticket exports."""
+    from kbagent.store.encoder.session import load_encoder
+    from kbagent.usecases.maintain.encoding import serving_encoder
+    from kbagent.usecases.retain.importing import ImportOptions, import_cases
+
     paths: list[Path | Literal["-"]] = ["-" if one == "-" else Path(one) for one in files]
     if show:
         write(show_mapping(paths, format=format_name))

@@ -6,11 +6,9 @@ import typer
 
 from kbagent.cli.options import Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import one_line, tell, to_json, write
-from kbagent.store import models, passages
-from kbagent.store.encoder.session import load_encoder
+from kbagent.store import models
 from kbagent.store.encoder.weights import DEFAULT_MODEL
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.maintain.reencoding import use_model
 
 app = typer.Typer(no_args_is_help=True, help="See or change the encoder.")
 
@@ -18,6 +16,8 @@ app = typer.Typer(no_args_is_help=True, help="See or change the encoder.")
 @app.command("list")
 def list_models(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
     """Show the encoders of which this knowledge base has vectors."""
+    from kbagent.store import passages
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         rows = [
             {
@@ -51,6 +51,9 @@ def use(
     kb: Kb = None,
 ) -> None:
     """Encode every case with another model, then switch to it; goes on when interrupted."""
+    from kbagent.store.encoder.session import load_encoder
+    from kbagent.usecases.maintain.reencoding import use_model
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         encoder = load_encoder(name, tell, download=True)
         model = use_model(

@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kbagent.cli.page import RenderableType, cell_len, colour_wanted, cut, draw
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI … final byte
@@ -51,12 +53,10 @@ def one_line(text: str, limit: int | None = None) -> str:
     limit = max(1, limit)
     if line[: limit + 1].isascii():
         return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-    from rich.cells import cell_len, set_cell_size
-
     line = line[: 4 * limit]  # no more characters than this fit, marks on letters included
     if cell_len(line) <= limit:
         return line
-    return set_cell_size(line, limit - 1).rstrip() + "…"
+    return cut(line, limit - 1).rstrip() + "…"
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:
@@ -116,24 +116,23 @@ def tell(message: str) -> None:
     sys.stderr.flush()
 
 
-def console(*, stderr: bool = False, width: int | None = None) -> "Console":
-    """A console that interprets no markup and keeps lines readable on wide terminals."""
+def console() -> "Console":
+    """A console on stderr for moving bars; it interprets no markup."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    columns = width or screen_width()
     return Console(
-        file=stream, markup=False, highlight=False, emoji=False, soft_wrap=False, width=columns
+        file=sys.stderr,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=False,
+        width=screen_width(),
     )
 
 
-def print_screen(screen: "RenderableType") -> None:
+def print_screen(screen: RenderableType) -> None:
     """A screen on stdout; colours only on a terminal, `NO_COLOR` is honoured."""
-    drawing = console()
-    with drawing.capture() as captured:
-        drawing.print(screen)
-    # Without the blanks that fill a line up: they are in the way when text is copied.
-    write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
+    write(draw(screen, screen_width(), colour=colour_wanted(terminal=sys.stdout.isatty())))
 
 
 def screen_width() -> int:

@@ -7,8 +7,6 @@ import typer
 from kbagent.cli.options import Kb, folder_of
 from kbagent.cli.output import tell, write
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.maintain.rebuilding import rebuild
 
 app = typer.Typer()
 
@@ -22,6 +20,9 @@ def reindex(
     kb: Kb = None,
 ) -> None:
     """Make the indexes, and vectors that are missing, anew."""
+    from kbagent.usecases.maintain.encoding import serving_encoder
+    from kbagent.usecases.maintain.rebuilding import rebuild
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         done = rebuild(
             base,

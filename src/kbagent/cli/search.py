@@ -1,19 +1,21 @@
 """`kbagent search`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kbagent.cli.batch import answer_each
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, text_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
 from kbagent.cli.screens import search as screens
-from kbagent.errors import ExitCode
+from kbagent.errors import ExitCode, UsageError
 from kbagent.model.lookup import LookupResult
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.retrieve import search as retrieve
+from kbagent.usecases.maintain.encoding import encoder_ahead
+from kbagent.usecases.retrieve.stopwatch import Stopwatch, process_age
 
 app = typer.Typer()
 
@@ -27,6 +29,12 @@ def search(
     *,
     file: Annotated[
         Path | None, typer.Option("--file", help="Read the problem from a file.")
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch", metavar="FILE", help="A query or a JSON object a line; - is standard input."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -68,23 +76,39 @@ def search(
     kb: Kb = None,
 ) -> None:
     """Find every earlier instance of a problem, and what worked."""
+    watch = Stopwatch()
+    started = process_age()
+    narrowing = Narrowing(where, since, until, source, resolved, exclude, as_of, policy)
+    if batch is not None:
+        if text or file is not None:
+            raise UsageError(what="Give either a text, --file or --batch.")
+        answer_each(batch, narrowing, folder_of(kb), limit=limit, everything=everything, by=by)
+        return
     query = text_of(text, file)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        encoder = encoder_ahead(base)
         request = request_of(
-            base,
-            query,
-            Narrowing(where, since, until, source, resolved, exclude, as_of, policy),
-            limit=limit,
-            offset=offset,
-            everything=everything,
+            base, query, narrowing, limit=limit, offset=offset, everything=everything
         )
-        result = retrieve.search(base, serving_encoder(base), request, by=by)
+        watch.lap("open database")
+        from kbagent.usecases.retrieve import search as retrieve
+
+        watch.lap("import engines")
+        opened = encoder()
+        watch.lap("open encoder")
+        result = retrieve.search(base, opened, request, by=by)
+        answered = Stopwatch()
     render(result, output, full=full, explain=explain)
     if timings:
-        for phase, seconds in result.timings:
-            tell(f"{phase:<16} {seconds * 1000:8.1f} ms")
+        answered.lap("close, draw")
+        _tell_timings([("start-up", started), *watch.phases, *result.timings, *answered.phases])
     if not result.confident:
         raise typer.Exit(ExitCode.NO_CONFIDENT_ANSWER)
+
+
+def _tell_timings(phases: Sequence[tuple[str, float]]) -> None:
+    for phase, seconds in [*phases, ("in all", sum(seconds for _, seconds in phases))]:
+        tell(f"{phase:<16} {seconds * 1000:8.1f} ms")
 
 
 def render(

@@ -10,8 +10,6 @@ from kbagent.cli.output import tell
 from kbagent.cli.requests import Narrowing, case_named, request_of
 from kbagent.cli.search import render
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.retrieve import search as retrieve
 
 app = typer.Typer()
 
@@ -32,6 +30,9 @@ def similar(
     kb: Kb = None,
 ) -> None:
     """Find what was like a stored case."""
+    from kbagent.usecases.maintain.encoding import serving_encoder
+    from kbagent.usecases.retrieve import search as retrieve
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         known = case_named(base, case)
         request = request_of(

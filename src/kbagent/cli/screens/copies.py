@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from kbagent.cli.output import one_line, to_csv, to_json, to_markdown
+from kbagent.cli.page import Group, RenderableType, Text
 from kbagent.model.case import Verdict
 from kbagent.usecases.maintain.case_export import ExportedCase
 from kbagent.usecases.maintain.copies import Copied

@@ -2,11 +2,8 @@
 
 from functools import singledispatch
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from kbagent.cli.output import one_line, visible
+from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.model.details import CaseDetails, IssueDetails, LookupDetails, ResolutionDetails
 

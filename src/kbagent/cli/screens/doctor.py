@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from kbagent.cli.output import one_line, visible
+from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.model.health import Checked, Health, State
 
 _STYLES = {

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from kbagent.cli.output import one_line
+from kbagent.cli.page import Group, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import FeedbackImport, Given

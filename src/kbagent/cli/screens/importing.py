@@ -3,11 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from kbagent.cli.output import one_line
+from kbagent.cli.page import Group, Item, RenderableType, Text
 from kbagent.model.case import CaseRecord, Verdict
 from kbagent.model.importing import ImportSummary
 
@@ -70,11 +67,7 @@ def _facets(summary: ImportSummary) -> str:
 
 def _item(name: str, text: str, *, style: str = "") -> RenderableType:
     """A named line whose further lines stand under its text."""
-    table = Table.grid(padding=0)
-    table.add_column(width=_NAME_CELLS)
-    table.add_column(overflow="fold")
-    table.add_row(Text(f"  {name}", style=style), Text(text, style=style))
-    return table
+    return Item(f"  {name}", text, _NAME_CELLS, style)
 
 
 def _rejects(summary: ImportSummary, width: int) -> list[Text]:

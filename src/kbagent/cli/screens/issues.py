@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from kbagent.cli.output import one_line, to_csv, to_markdown
+from kbagent.cli.page import Group, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.store.decisions import Decision
 from kbagent.store.issues import Listed
