@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from kbagent.errors import UnreadableFile
+from kbagent.store.database import explained
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -26,9 +27,12 @@ _BLOCK = 1 << 20  # bytes
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
     """One consistent state of the database as a new file, whatever others write meanwhile."""
     new_private_file(target)
-    with closing(sqlite3.connect(target)) as copy:
-        connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, no log beside it
+    try:
+        with closing(sqlite3.connect(target)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, no log beside it
+    except sqlite3.Error as error:
+        raise explained(error, target) from error
 
 
 def new_private_file(path: Path) -> None:

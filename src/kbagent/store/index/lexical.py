@@ -28,7 +28,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from kbagent.errors import Damaged, Locked
+from kbagent.errors import Damaged, Locked, UnreadableFile
 from kbagent.store.index.manifests import (
     Footprint,
     Unusable,
@@ -54,7 +54,7 @@ FEW_ALLOWED = 4_000  # ids that are handed to tantivy as a filter; more are filt
 LOCK_TIMEOUT = 60.0  # seconds
 NOTIFY_EVERY = 50_000  # rows
 _HEAP = 96 << 20  # bytes the writer collects before it writes a segment
-_CURRENT = "current.json"
+CURRENT = "current.json"
 _ANALYSER = "split"
 
 
@@ -273,6 +273,9 @@ def extend_lexical(
     try:
         with FileLock(folder / ".lock", timeout=lock_timeout, mode=0o600):
             return _extend(folder, newer, tokeniser, notify or (lambda _rows: None))
+    except ValueError as error:  # what tantivy raises for a full disk, and everything else
+        hint = "The former index stays; free some space, then `kbagent reindex`."
+        raise UnreadableFile(path=folder, reason=str(error), hint=hint) from error
     except Timeout as error:
         raise Locked(path=folder, seconds=f"{lock_timeout:g}") from error
 
@@ -289,7 +292,7 @@ def verify_lexical(folder: Path) -> str | None:
 
 def read_manifest(folder: Path) -> LexicalManifest | Unusable:
     """What `current.json` says, or why there is no index."""
-    raw = read_json(folder / _CURRENT)
+    raw = read_json(folder / CURRENT)
     if isinstance(raw, Unusable):
         return raw
     if raw.get("format") != FORMAT:
@@ -338,7 +341,7 @@ def _extend(
     for lock in state.glob(".*.lock"):  # tantivy's own
         lock.chmod(0o600)
     flush(state)
-    write_json(folder / _CURRENT, asdict(manifest))
+    write_json(folder / CURRENT, asdict(manifest))
     _remove_others(folder, manifest)
     return manifest
 

@@ -20,7 +20,6 @@ from kbagent.store.index.manifests import (
     Footprint,
     Unusable,
     deep_mismatch,
-    flush,
     footprint,
     mismatch,
     put_in_place,
@@ -106,8 +105,9 @@ def write_shard(folder: Path, ids: Ids, vectors: Vectors) -> ShardEntry:
     unfinished = folder / f".{name}.faiss.tmp"
     faiss.write_index(index, str(unfinished))
     put_in_place(unfinished, _vectors_file(folder, name))
-    _ids_file(folder, name).write_bytes(ids.astype("<i8").tobytes())
-    flush(_ids_file(folder, name))
+    unfinished = folder / f".{name}.ids.tmp"  # a reader may have mapped a file of this name
+    unfinished.write_bytes(ids.astype("<i8").tobytes())
+    put_in_place(unfinished, _ids_file(folder, name))
     return ShardEntry(
         name=name,
         rows=len(ids),

@@ -4,7 +4,6 @@ Interrupted, the same command goes on where it stopped: vectors are stored batch
 index counts shard by shard, and what serves meanwhile stays.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,14 +57,16 @@ def rebuild_indexes(kb: KnowledgeBase) -> None:
 
 
 def _drop_broken(kb: KnowledgeBase, *, fresh: bool) -> None:
-    """Remove an index that does not hold every byte that was written."""
-    for name, verify in (
-        (DENSE_NAME, dense.verify_generation),
-        (LEXICAL_NAME, lexical.verify_lexical),
+    """Let an index that does not hold every byte that was written no longer count."""
+    for name, manifest, verify in (
+        (DENSE_NAME, dense.MANIFEST, dense.verify_generation),
+        (LEXICAL_NAME, lexical.CURRENT, lexical.verify_lexical),
     ):
         folder = kb.index_folder / name
         if folder.exists() and (fresh or verify(folder) is not None):
-            shutil.rmtree(folder)
+            # Its files may be open elsewhere; without the manifest they count no more, and
+            # whoever extends the index next removes them.
+            (folder / manifest).unlink(missing_ok=True)
 
 
 def _document_missing(kb: KnowledgeBase) -> None:

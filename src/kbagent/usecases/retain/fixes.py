@@ -81,7 +81,17 @@ def _group(kb: KnowledgeBase, model_id: int, known: Sequence[Resolution]) -> int
             if before[member].canonical_id != head:
                 resolutions.regroup(kb.connection, Grouping(member, head, SIMILAR))
                 joined += 1
+        for former in set(heads) & set(members) - {head}:
+            _take_along(kb, former, head)
     return joined
+
+
+def _take_along(kb: KnowledgeBase, former: int, head: int) -> None:
+    """The other wordings of an approach that now counts as another go with it."""
+    wordings = resolutions.wordings(kb.connection, former)
+    for one in resolutions.groupings(kb.connection, [wording.id for wording in wordings]):
+        grouped_by = one.grouped_by or SIMILAR
+        resolutions.regroup(kb.connection, Grouping(one.resolution_id, head, grouped_by))
 
 
 def _already_one(free: Sequence[Resolution]) -> list[tuple[int, int]]:
