@@ -46,6 +46,6 @@ class FakeEncoder:
 
 
 def _word_vector(name: str, word: str, dimension: int) -> NDArray[np.float32]:
-    seed = int.from_bytes(hashlib.sha256(f"{name} {word}".encode()).digest()[:8])
+    seed = int.from_bytes(hashlib.sha256(f"{name} {word}".encode("utf-8", "replace")).digest()[:8])
     rng = np.random.default_rng(seed)
     return rng.standard_normal(dimension).astype(np.float32)

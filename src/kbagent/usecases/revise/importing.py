@@ -46,6 +46,7 @@ def import_outcomes(kb: KnowledgeBase, text: str, *, namespace: str = "feedback"
     """
     csv.field_size_limit(_CELL_LIMIT)
     spool.absorb(kb.database, kb.folder)
+    text = text.encode("utf-8", "replace").decode("utf-8")  # halves of surrogate pairs
     text = text.removeprefix("\ufeff").replace("\0", "")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     names = [name.strip().casefold() for name in reader.fieldnames or []]
