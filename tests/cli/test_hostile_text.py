@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from rich.cells import cell_len
 
 from tests.cli.conftest import HOSTILE, spawn, write_export
 from tests.fakes.desk import ticket, tried
@@ -94,3 +95,26 @@ def test_a_word_of_a_megabyte_nul_and_half_surrogates_come_in_and_are_found(kb, 
     assert "desk:long" in found
     assert max(map(len, found.splitlines())) <= 80
     assert spawn("show", "desk:half", kb=kb).code == 0
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "labels stay in the printer queue", "-n", "9"),
+        ("search", "labels", "--all", "--full", "--explain"),
+        ("show", "desk:1"),
+        ("show", "desk:4"),
+        ("show", "desk:5"),
+        ("show", "r1"),
+        ("show", "i1"),
+        ("worked", "r1"),
+        ("feedback", "list", "--all"),
+        ("feedback", "pending"),
+    ],
+)
+def test_no_line_is_wider_than_the_terminal(kbagent, arguments, columns):
+    kbagent("search", "印刷できません " * 20)
+    ran = kbagent(*arguments, COLUMNS=str(columns))
+    assert ran.code == 0
+    assert max(cell_len(line) for line in ran.out.splitlines()) <= columns

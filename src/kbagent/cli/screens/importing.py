@@ -17,7 +17,10 @@ def format_import(summary: ImportSummary, *, width: int = 80) -> RenderableType:
     """The screen after an import, or after its rehearsal."""
     head = "Would import" if summary.dry_run else "Imported"
     lines: list[RenderableType] = [
-        Text(f"{head} {summary.read:,} rows of {summary.source} ({summary.format})", style="bold"),
+        Text(
+            f"{head} {summary.read:,} rows of {one_line(summary.source)} ({summary.format})",
+            style="bold",
+        ),
         Text(f"  cases     {_cases(summary)}"),
         Text(f"  attempts  {summary.attempts:,} new, {summary.outcomes:,} with a known outcome"),
     ]
@@ -71,12 +74,15 @@ def _item(name: str, text: str, *, style: str = "") -> RenderableType:
 
 
 def _rejects(summary: ImportSummary, width: int) -> list[Text]:
-    lines = [Text(f"  rejected  {summary.rejected:,} rows; they were left out", style="yellow")]
+    left = "1 row was" if summary.rejected == 1 else f"{summary.rejected:,} rows were"
+    lines = [Text(f"  rejected  {left} left out", style="yellow")]
     for reject in summary.rejects[:_REJECTS_SHOWN]:
         text = f"{reject.place}: {reject.field}: {reject.reason}"
         lines.append(Text(f"            {one_line(text, width - 14)}", style="yellow"))
     if summary.rejects_file:
-        lines.append(Text(f"            all of them: {summary.rejects_file}", style="yellow"))
+        lines.append(
+            Text(f"            all of them: {one_line(summary.rejects_file)}", style="yellow")
+        )
     return lines
 
 
