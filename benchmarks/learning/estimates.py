@@ -13,7 +13,7 @@ from kbagent.core.learning.promotion import Plan, Ruling, decide
 FLOOR = 0.1  # ε of the behavior policy: uniform over all of an issue's resolutions
 
 
-def off_policy(repetitions: int, rounds: int = 10_000) -> Iterator[Row]:
+def off_policy(repetitions: int, rounds: int = 10_000, start: int = 0) -> Iterator[Row]:
     """Estimates against the truth, each repetition in a world of its own.
 
     The behavior policy shows the best by 100 earlier outcomes of each issue's three first
@@ -23,7 +23,7 @@ def off_policy(repetitions: int, rounds: int = 10_000) -> Iterator[Row]:
     errors: dict[Estimator, list[float]] = {e: [] for e in Estimator}
     covered: dict[Estimator, list[bool]] = {e: [] for e in Estimator}
     differing = []
-    for repetition in range(repetitions):
+    for repetition in range(start, start + repetitions):
         rng = np.random.default_rng([repetition, 21])
         worlds = many_issues(range(repetition, repetition + 1), break_share=0.0)
         rates = worlds.rates[0, 0]

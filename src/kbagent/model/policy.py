@@ -36,7 +36,7 @@ class PolicyParameters:
     prior_strength: float = 4.0
     exploration: bool = False
     exploration_reach: float = 1.5
-    exploration_floor: float = 0.01
+    exploration_floor: float = 0.02
     votes_per_source: int = 2
     confident_at: float = 0.5
     platt: tuple[float, float] = (18.65, -9.45)

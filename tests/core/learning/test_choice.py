@@ -36,7 +36,7 @@ def test_shares_are_probabilities(alpha: np.ndarray, beta: np.ndarray) -> None:
     assert (shares >= 0).all()
     leader = (alpha / (alpha + beta)).argmax()
     allowed = gate_score(alpha, beta, leader) > -np.sqrt(np.log(5.0))
-    assert (shares[allowed] >= 0.03 / 4 - 1e-12).all()
+    assert (shares[allowed] >= 0.03 / np.sqrt(1.4) / 4 - 1e-12).all()
     assert (shares[~allowed] == 0).all()
 
 

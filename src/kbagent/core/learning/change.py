@@ -24,6 +24,7 @@ FLOOR = 0.05  # lowest rate it expects after a fall
 CEILING = 0.98  # highest rate it believes in before a fall; one failure must not raise the alarm
 ALARM = 6.0  # nats, at MIN_TRIED outcomes
 GROWTH = 1.5  # of the alarm with ln n; above 1, so that false alarms stay few for ever
+SELECTED = 0.5  # weight of the outcomes that raised the alarm: they were picked for being bad
 CAUTION = 0.5  # standard deviations by which the mean before a fall is taken lower
 
 
@@ -43,7 +44,8 @@ def observe(
 ) -> tuple[Watch, bool]:
     """The watch after one more outcome, and whether it raised the alarm.
 
-    After an alarm only the outcomes of the excursion are left in `tried` and `worked`. p₀ is
+    After an alarm only the outcomes of the excursion are left in `tried` and `worked`, each
+    counted half: chance picked them, and a false alarm must be found out by trying again. p₀ is
     the mean of what lay before the excursion, so that a fall does not hide itself by lowering
     the mean it is compared with. `reward` lies in [0, 1], `weight` ≥ 0.
 
@@ -51,7 +53,7 @@ def observe(
     >>> for _ in range(7):
     ...     watch, alarm = observe(watch, 0.0, 1.0, 0.8, 4.0)
     >>> alarm, watch.tried, watch.worked
-    (True, 7.0, 0.0)
+    (True, 3.5, 0.0)
     """
     tried, worked = watch.tried + weight, watch.worked + weight * reward
     before = watch.tried - watch.tried_since
@@ -63,14 +65,30 @@ def observe(
         return Watch(tried, worked), False
     tried_since, worked_since = watch.tried_since + weight, watch.worked_since + weight * reward
     if score > ALARM + GROWTH * math.log(before / MIN_TRIED):
-        return Watch(tried_since, worked_since), True
+        return Watch(tried_since * SELECTED, worked_since * SELECTED), True
     return Watch(tried, worked, score, tried_since, worked_since), False
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A cell followed to its end: what counts now, from which trial on, and its latest change."""
+
+    tried: float
+    worked: float
+    begin: int
+    broke: Break | None
 
 
 def last_break(
     trials: Sequence[Trial], prior_mean: float, prior_strength: float
 ) -> tuple[int, Break | None]:
-    """How many of the trials lie before the latest change, and that change; (0, None) without.
+    """How many of the trials lie before the latest change, and that change; (0, None) without."""
+    followed = follow(trials, prior_mean, prior_strength)
+    return followed.begin, followed.broke
+
+
+def follow(trials: Sequence[Trial], prior_mean: float, prior_strength: float) -> Followed:
+    """What counts of these trials after all changes.
 
     `trials` are those of one cell in order of time. `Break.at` is when the first trial after
     the change happened, `noticed_at` when the alarm was raised; the counts before reach back
@@ -85,9 +103,9 @@ def last_break(
         if alarm:
             previous, begin, noticed = begin, start, place
     if noticed < 0:
-        return 0, None
+        return Followed(watch.tried, watch.worked, 0, None)
     before, since = trials[previous:begin], trials[begin:]
-    return begin, Break(
+    broke = Break(
         at=trials[begin].at,
         worked_before=sum(t.weight * t.reward for t in before),
         tried_before=sum(t.weight for t in before),
@@ -95,6 +113,7 @@ def last_break(
         tried_since=sum(t.weight for t in since),
         noticed_at=trials[noticed].at,
     )
+    return Followed(watch.tried, watch.worked, begin, broke)
 
 
 def _calm(worked: float, tried: float, prior_mean: float, prior_strength: float) -> float:

@@ -21,6 +21,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 SHARPNESS = 2.0  # Thompson samples from Beta(2α, 2β): less spread, less regret
 GRID_POINTS = 129  # of the quadrature, over the logits of all alternatives
 OUTCOME_SCALE = 10.0  # outcomes of an issue from which exploring begins in earnest
+FLOOR_SCALE = 100.0  # outcomes of an issue from which the uniform floor falls
 SPREADS = 6.0  # standard deviations of the logit that the grid reaches beyond each mean
 
 
@@ -64,7 +65,7 @@ def thompson_shares(alpha: Floats, beta: Floats, allowed: Flags) -> Floats:
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
-def with_floor(shares: Floats, floor: float, open_to: Flags) -> Floats:
+def with_floor(shares: Floats, floor: float | Floats, open_to: Flags) -> Floats:
     """Shares mixed with a uniform floor over `open_to`: (1 − ε)·share + ε/|open_to|.
 
     >>> with_floor(np.array([1.0, 0.0]), 0.1, np.array([True, True]))
@@ -83,11 +84,12 @@ def exploring_shares(
     than reach·√ln(1 + N/10) standard deviations below it, N = `outcomes` (...,) being the known
     outcomes of the whole decision: exploring must pay, and it pays where many cases come; and
     none is shut out for ever by bad luck, because the allowance grows. Thompson sampling shares
-    among those allowed, and `floor` is spread evenly over them.
+    among those allowed, and a floor is spread evenly over them that falls as floor/√(1 + N/100):
+    what it costs in all grows with √N only.
 
     >>> alpha, beta = np.array([80.0, 9.0, 1.0]), np.array([20.0, 1.0, 9.0])
     >>> exploring_shares(alpha, beta, np.array(110.0), 1.0, 0.03).round(3)
-    array([0.105, 0.895, 0.   ])
+    array([0.101, 0.899, 0.   ])
     >>> exploring_shares(alpha, beta, np.array(0.0), 1.0, 0.03).round(3)
     array([0., 1., 0.])
     """
@@ -95,7 +97,8 @@ def exploring_shares(
     allowance = reach * np.sqrt(np.log1p(outcomes / OUTCOME_SCALE))
     allowed = gate_score(alpha, beta, leader) > -allowance[..., None]
     np.put_along_axis(allowed, leader[..., None], True, axis=-1)
-    return with_floor(thompson_shares(alpha, beta, allowed), floor, allowed)
+    lowered = floor / np.sqrt(1.0 + outcomes / FLOOR_SCALE)
+    return with_floor(thompson_shares(alpha, beta, allowed), lowered[..., None], allowed)
 
 
 def _grid(a: Floats, b: Floats, allowed: Flags) -> Floats:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from kbagent.core.learning import beta
-from kbagent.core.learning.change import last_break
+from kbagent.core.learning.change import follow
 from kbagent.core.learning.facets import Facets, narrowed, versions_of
 from kbagent.core.learning.pooling import pooled_mean
 from kbagent.model.evidence import Cell, Evidence, Pool
@@ -80,11 +80,10 @@ def _cell(
     unknown: int,
 ) -> Cell:
     ours, within = narrowed(trials, facets, prior_mean, prior_strength)
-    begin, broke = last_break(ours, prior_mean, prior_strength)
-    current = ours[begin:]
-    tried, worked = _sums(current)
-    alpha = worked + prior_strength * prior_mean
-    beta_ = tried - worked + prior_strength * (1.0 - prior_mean)
+    followed = follow(ours, prior_mean, prior_strength)
+    current = ours[followed.begin :]
+    alpha = followed.worked + prior_strength * prior_mean
+    beta_ = followed.tried - followed.worked + prior_strength * (1.0 - prior_mean)
     shown_tried, shown_worked = _plain_counts(current)
     evidence = Evidence(
         resolution_id=resolution_id,
@@ -95,14 +94,10 @@ def _cell(
         unknown=unknown,
         last_worked=max((t.at for t in trials if t.reward > 0.0), default=None),
         versions=versions_of(trials),
-        broke=broke,
+        broke=followed.broke,
         within=within,
     )
     return Cell(evidence=evidence, alpha=alpha, beta=beta_, secondary=_secondary(current))
-
-
-def _sums(trials: Sequence[Trial]) -> tuple[float, float]:
-    return sum(t.weight for t in trials), sum(t.weight * t.reward for t in trials)
 
 
 def _plain_counts(trials: Sequence[Trial]) -> tuple[float, float]:

@@ -111,8 +111,8 @@ def evaluate(
     size = len(importance)
     if effective < MIN_EFFECTIVE:
         return TooLittleData(estimator, size, effective)
-    value, influence = _terms(rounds, importance, estimator, rng)
-    half = _Z * float(influence.std(ddof=1)) / size**0.5
+    value, spread = _terms(rounds, importance, estimator, rng)
+    half = _Z * spread / size**0.5
     return Estimate(estimator, value, (value - half, value + half), size, effective)
 
 
@@ -146,26 +146,37 @@ _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0)
 
 def _terms(
     rounds: Rounds, importance: Floats, estimator: Estimator, rng: np.random.Generator
-) -> tuple[float, Floats]:
-    """The estimate, and values whose spread is that of one round's contribution."""
+) -> tuple[float, float]:
+    """The estimate, and the standard deviation of one round's contribution to it."""
     if estimator is Estimator.IPS:
         terms = importance * rounds.reward
-        return float(terms.mean()), terms
+        return float(terms.mean()), float(terms.std(ddof=1))
     if estimator is Estimator.SNIPS:
         value = float((importance * rounds.reward).sum() / importance.sum())
-        return value, importance * (rounds.reward - value) / importance.mean()
-    terms = _doubly_robust(rounds, importance, rng)
-    return float(terms.mean()), terms
+        terms = importance * (rounds.reward - value) / importance.mean()
+        return value, float(terms.std(ddof=1))
+    direct, residual, noise = _doubly_robust(rounds, importance, rng)
+    terms = direct + residual
+    expected = float(direct.var(ddof=1) + (importance**2 * noise).mean())
+    return float(terms.mean()), max(float(terms.var(ddof=1)), expected) ** 0.5
 
 
-def _doubly_robust(rounds: Rounds, importance: Floats, rng: np.random.Generator) -> Floats:
-    """Σ_a π_e(a|x)·q̂(x, a) + w·(r − q̂(x, a_taken)), q̂ never having seen its own round."""
+def _doubly_robust(
+    rounds: Rounds, importance: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Σ_a π_e(a|x)·q̂(x, a), w·(r − q̂(x, a_taken)) and q̂(1 − q̂) of each round.
+
+    q̂ has never seen its own round. q̂(1 − q̂) is the variance of the reward that the model
+    expects: where few rounds carry large weights, their residuals happen to be too small more
+    often than too large, and an interval from them alone covers too seldom.
+    """
     fold = rng.permutation(len(importance)) % FOLDS
-    terms = np.zeros(len(importance))
+    direct, residual, noise = (np.zeros(len(importance)) for _ in range(3))
     for number in range(FOLDS):
         test = fold == number
         model = reward_model(rounds, ~test)[test]
         taken = np.take_along_axis(model, rounds.action[test][:, None], axis=1)[:, 0]
-        direct = (rounds.action_dist[test] * model).sum(axis=1)
-        terms[test] = direct + importance[test] * (rounds.reward[test] - taken)
-    return terms
+        direct[test] = (rounds.action_dist[test] * model).sum(axis=1)
+        residual[test] = importance[test] * (rounds.reward[test] - taken)
+        noise[test] = taken * (1.0 - taken)
+    return direct, residual, noise
