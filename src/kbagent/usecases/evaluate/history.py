@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ class History:
 
     vectors     (p, d) of all passages, case by case; `starts` (n,) where each case's begin
     issue       (n,) the issue each case is in today: the truth for recall, never an input
+    linked      (n,) likewise where links or people put it there; -1 where similarity did
     worked      by place the approaches that worked, as known today
     canonical   resolution id to approach
     """
@@ -56,6 +58,7 @@ class History:
     vectors: Vectors
     starts: Ints
     issue: Ints
+    linked: Ints
     worked: Mapping[int, frozenset[int]]
     canonical: Mapping[int, int]
     events: list[Event]
@@ -98,6 +101,7 @@ def load_history(connection: sqlite3.Connection, model: StoredModel) -> History:
         vectors=vectors[order],
         starts=starts,
         issue=np.array([row[6] for row in rows], dtype=np.int64),
+        linked=_linked(rows),
         worked=_worked(entries, place_of, canonical),
         canonical=canonical,
         events=sorted(events, key=lambda event: (event.at, event.kind, event.place)),
@@ -169,7 +173,7 @@ def _links(
             yield Event(moment, "link", a, other=b)
 
 
-def _placements(rows: list[tuple[object, ...]], closed: list[datetime]) -> Iterator[Event]:
+def _placements(rows: list[tuple[Any, ...]], closed: list[datetime]) -> Iterator[Event]:
     """An automatic placement joins the earliest such case of its issue, once both are closed.
 
     Founders and explicitly linked cases are joined by their links alone.
@@ -181,6 +185,15 @@ def _placements(rows: list[tuple[object, ...]], closed: list[datetime]) -> Itera
             a = first[issue]
             yield Event(max(closed[a], closed[place]), "link", a, other=place)
         first.setdefault(issue, place)
+
+
+def _linked(rows: list[tuple[Any, ...]]) -> Ints:
+    """The issue of each case that a link or a person put there, its founder's included."""
+    explicit = {row[6] for row in rows if row[7] in ("linked", "human")}
+    return np.array(
+        [row[6] if row[7] != "assigned" and row[6] in explicit else -1 for row in rows],
+        dtype=np.int64,
+    )
 
 
 def _worked(

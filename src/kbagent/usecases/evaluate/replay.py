@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.core.learning import adapter as adapters
+from kbagent.core.learning.fusion import Looked
 from kbagent.core.learning.pooling import overall_rate
 from kbagent.core.learning.ranking import issue_shift
 from kbagent.core.learning.replay import Replayed, place_of_success
@@ -297,6 +298,42 @@ def _found(past: Past, groups: Sequence[IssueHit], earlier: Ints) -> int:
     """How many of the earlier instances are in the issues shown."""
     shown = {place for group in groups for place in past.members(group.issue_id)}
     return len(shown.intersection(earlier.tolist()))
+
+
+def looked_up(
+    history: History, candidate: Contender, places: Sequence[int], progress: Progress
+) -> list[Looked]:
+    """The candidates of these cases at their moments, and which of them were right.
+
+    Right is an earlier case that was linked to this one, or on which what worked here had been
+    tried with success. Questions without a right candidate teach nothing and are left out.
+    """
+    past = Past(history, {})
+    chronicle = Chronicle(history.tokens)
+    space = list(_spaces(history, [candidate]).values())[-1]
+    found = []
+    for begin in range(0, len(places), BLOCK):
+        block = places[begin : begin + BLOCK]
+        similar = _similarities(history, space, block)
+        for row, place in enumerate(block):
+            past.advance(history.opened[place])
+            words = _words(history, chronicle, past.known, place)
+            question = _Question(place, similar[row][: past.known], *words)
+            terms = _terms(past, space, question, candidate)
+            right = np.array([_right(history, place, one.case_id) for one in terms], dtype=np.bool_)
+            if right.any():
+                dense = np.array([one.similarity for one in terms])
+                lexical = np.array([one.lexical for one in terms])
+                found.append(Looked(dense, lexical, right))
+        progress(min(begin + BLOCK, len(places)), len(places))
+    return found
+
+
+def _right(history: History, place: int, other: int) -> bool:
+    if history.linked[place] >= 0 and history.linked[place] == history.linked[other]:
+        return True
+    worked = history.worked.get(place)
+    return bool(worked and worked & history.worked.get(other, frozenset()))
 
 
 def question_places(history: History, last: int | None, since: int = 0) -> Iterator[int]:

@@ -25,6 +25,7 @@ from kbagent.store.index.manifests import Unusable
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
 from kbagent.store.passages import Vectors
+from kbagent.usecases.maintain.spaces import Space
 
 DENSE_TAIL = 20_000  # passages scanned from SQLite beside the index: about 60 ms
 LEXICAL_TAIL = 500  # documents tokenised and scored beside the index: about 50 ms
@@ -43,11 +44,13 @@ class Indexes:
     notes: tuple[str, ...] = ()
 
 
-def ready_indexes(kb: KnowledgeBase, model: StoredModel) -> Indexes:
+def ready_indexes(kb: KnowledgeBase, model: StoredModel, space: Space | None = None) -> Indexes:
     """The indexes for a query, brought up to date first where a scan would take long."""
-    dense, dense_note = _ready_dense(kb, model)
+    dense, dense_note = _ready_dense(kb, space or Space(model))
     lexical, lexical_note = _ready_lexical(kb)
     generation = f"{model.fingerprint[:12]}:{dense.last_id}" if dense else None
+    if generation and space is not None and space.adapter:
+        generation += f":{space.adapter}"
     return Indexes(dense, lexical, generation, (*dense_note, *lexical_note))
 
 
@@ -69,19 +72,24 @@ def nearest_cases(kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count
 
 def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:
     """Bring both indexes up to date."""
-    extend_dense(kb, model)
+    extend_dense(kb, Space(model))
     extend_words(kb)
 
 
 def extend_dense(
-    kb: KnowledgeBase, model: StoredModel, *, lock_timeout: float = dense.LOCK_TIMEOUT
+    kb: KnowledgeBase, space: Space, *, lock_timeout: float = dense.LOCK_TIMEOUT
 ) -> None:
     """Add what is newer to the dense index, making it when it is missing or unusable."""
+    rows = passages.stream
     extend_generation(
-        _dense_folder(kb),
-        lambda after: passages.stream(kb.connection, model.id, after=after),
-        fingerprint=model.fingerprint,
-        dimension=model.dimension,
+        _dense_folder(kb, space),
+        lambda after: (
+            (ids, space.turned(vectors))
+            for ids, vectors in rows(kb.connection, space.model.id, after=after)
+        ),
+        fingerprint=space.model.fingerprint,
+        adapter=space.adapter,
+        dimension=space.model.dimension,
         notify=lambda rows: kb.notify(f"indexing vectors: {rows:,}") if rows > 100_000 else None,
         lock_timeout=lock_timeout,
     )
@@ -98,22 +106,21 @@ def extend_words(kb: KnowledgeBase, *, lock_timeout: float = dense.LOCK_TIMEOUT)
     )
 
 
-def _ready_dense(
-    kb: KnowledgeBase, model: StoredModel
-) -> tuple[DenseGeneration | None, tuple[str, ...]]:
-    opened = open_generation(_dense_folder(kb), model.fingerprint)
-    newest = passages.last_id(kb.connection, model.id)
+def _ready_dense(kb: KnowledgeBase, space: Space) -> tuple[DenseGeneration | None, tuple[str, ...]]:
+    folder, fingerprint = _dense_folder(kb, space), space.model.fingerprint
+    opened = open_generation(folder, fingerprint, space.adapter)
+    newest = passages.last_id(kb.connection, space.model.id)
     if isinstance(opened, DenseGeneration) and newest - opened.last_id <= DENSE_TAIL:
         return opened, ()
     if isinstance(opened, Unusable) and newest <= DENSE_TAIL:
         return None, ()
     _tell_why(kb, opened, "dense")
     try:
-        extend_dense(kb, model, lock_timeout=PATIENCE)
+        extend_dense(kb, space, lock_timeout=PATIENCE)
     except (KbagentError, OSError) as error:
         usable = opened if isinstance(opened, DenseGeneration) else None
         return usable, (f"the dense index could not be brought up to date ({error})",)
-    opened = open_generation(_dense_folder(kb), model.fingerprint)
+    opened = open_generation(folder, fingerprint, space.adapter)
     return (opened, ()) if isinstance(opened, DenseGeneration) else (None, (opened.reason,))
 
 
@@ -147,8 +154,9 @@ def _token_rows(kb: KnowledgeBase, after: int) -> Iterator[tuple[int, list[str]]
         yield document_id, tokens(f"{title}\n{body}")
 
 
-def _dense_folder(kb: KnowledgeBase) -> Path:
-    return kb.index_folder / DENSE_NAME
+def _dense_folder(kb: KnowledgeBase, space: Space) -> Path:
+    name = DENSE_NAME if space.adapter is None else f"{DENSE_NAME}-{space.adapter}"
+    return kb.index_folder / name
 
 
 def _lexical_folder(kb: KnowledgeBase) -> Path:

@@ -29,6 +29,7 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.store.index.lexical import LexicalIndex
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.maintain.indexing import Indexes, ready_indexes
+from kbagent.usecases.maintain.spaces import Space, space_of
 from kbagent.usecases.retrieve.scope import Scope
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 
@@ -56,10 +57,13 @@ class Matches:
     model_id: int
     generation: str | None = None
     notes: tuple[str, ...] = ()
+    space: Space | None = None
 
     def similarities(self, kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, float]:
         """The cosine of each case to the query: that of its best passage."""
-        return _case_similarities(kb.connection, self.model_id, self.query, case_ids)
+        if self.space is None:
+            return dict.fromkeys(case_ids, 0.0)
+        return _case_similarities(kb.connection, self.space, self.query, case_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,17 @@ def match(
         empty = np.zeros((0, encoder.dimension), dtype=np.float32)
         return Matches((), empty, model.id if model else 0)
     pieces = split_passages("", request.query, encoder)[:QUERY_PASSAGES]
-    query = encoder.encode(pieces)
+    space = space_of(kb, model, parameters.adapter)
+    query = space.turned(encoder.encode(pieces))
     watch.lap("encode")
-    opened = ready_indexes(kb, model)
+    opened = ready_indexes(kb, model, space)
     watch.lap("open indexes")
-    dense = _dense(kb.connection, opened, model.id, query, scope)
+    dense = _dense(kb.connection, opened, space, query, scope)
     watch.lap("dense scan")
     words = _words(kb.connection, opened, request, scope)
     watch.lap("lexical search")
     case_ids = sorted({*dense, *words.scores, *words.exact_only()})
-    similarity = _case_similarities(kb.connection, model.id, query, case_ids)
+    similarity = _case_similarities(kb.connection, space, query, case_ids)
     terms = fuse(
         case_ids,
         [similarity[case_id] for case_id in case_ids],
@@ -115,15 +120,15 @@ def match(
         identifier_share=identifier_share(words.idf, set(words.postings)),
     )
     watch.lap("fuse")
-    terms = _drawn_together(kb.connection, model.id, query, terms, parameters.closeness_weight)
+    terms = _drawn_together(kb.connection, space, query, terms, parameters.closeness_weight)
     watch.lap("closeness")
-    return Matches(terms, query, model.id, opened.generation, opened.notes)
+    return Matches(terms, query, model.id, opened.generation, opened.notes, space)
 
 
 def _dense(
     connection: sqlite3.Connection,
     opened: Indexes,
-    model_id: int,
+    space: Space,
     query: Vectors,
     scope: Scope,
 ) -> dict[int, float]:
@@ -135,16 +140,17 @@ def _dense(
         allowed = (
             None
             if scope.case_ids is None
-            else passages.ids_of_cases(connection, model_id, scope.case_ids.tolist())
+            else passages.ids_of_cases(connection, space.model.id, scope.case_ids.tolist())
         )
         ids, _ = opened.dense.search(query, CANDIDATES + _SPARE, allowed=allowed)
         hits = sorted({int(one) for one in ids.ravel() if one >= 0})
         owners = passages.owners(connection, hits)
         exact = passages.vectors(connection, sorted(owners))
-        for passage_id, vector in exact.items():
+        turned = space.turned(np.stack(list(exact.values()))) if exact else ()
+        for passage_id, vector in zip(exact, turned, strict=True):
             _keep_best(best, owners[passage_id], float((query @ vector).max()))
-    for ids, matrix in passages.stream(connection, model_id, after=covered):
-        similarity = (query @ matrix.T).max(axis=0)
+    for ids, matrix in passages.stream(connection, space.model.id, after=covered):
+        similarity = (query @ space.turned(matrix).T).max(axis=0)
         owners = passages.owners(connection, [int(one) for one in ids])
         for passage_id, value in zip(ids.tolist(), similarity.tolist(), strict=True):
             if passage_id in owners and scope.admits(owners[passage_id]):
@@ -158,11 +164,12 @@ def _keep_best(best: dict[int, float], case_id: int, similarity: float) -> None:
 
 
 def _case_similarities(
-    connection: sqlite3.Connection, model_id: int, query: Vectors, case_ids: Sequence[int]
+    connection: sqlite3.Connection, space: Space, query: Vectors, case_ids: Sequence[int]
 ) -> dict[int, float]:
-    owners, matrix = passages.of_cases(connection, model_id, case_ids)
+    owners, matrix = passages.of_cases(connection, space.model.id, case_ids)
     if not len(owners):
         return dict.fromkeys(case_ids, 0.0)
+    matrix = space.turned(matrix)
     best: dict[int, float] = {}
     for owner, value in zip(owners.tolist(), _cosines(query, matrix).tolist(), strict=True):
         _keep_best(best, owner, value)
@@ -183,7 +190,7 @@ def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
 
 def _drawn_together(
     connection: sqlite3.Connection,
-    model_id: int,
+    space: Space,
     query: Vectors,
     terms: tuple[FusedTerms, ...],
     weight: float,
@@ -192,7 +199,8 @@ def _drawn_together(
     if weight == 0.0 or not terms:
         return terms
     near = [case.case_id for case in terms[:REACH]]
-    owners, matrix = passages.of_cases(connection, model_id, near)
+    owners, matrix = passages.of_cases(connection, space.model.id, near)
+    matrix = space.turned(matrix)
     best: dict[int, int] = {}
     cosines = _cosines(query, matrix)
     for row, owner in enumerate(owners.tolist()):
