@@ -7,6 +7,7 @@ here and nowhere else. Never import click: Typer carries its own.
 
 import gc
 import importlib
+import os
 import sqlite3
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, Entry] = {
     "demo": Entry("demo", "Show the whole loop on sample data, in under a minute.", DAILY),
     "import": Entry("import_", "Bring in cases from ticket exports.", DAILY),
     "search": Entry("search", "Find every earlier instance of a problem, and what worked.", DAILY),
+    "solve": Entry("solve", "Work a problem through in steps that check themselves.", DAILY),
     "show": Entry("show", "Show a case, a resolution, an issue or a lookup in full.", DAILY),
     "worked": Entry("outcomes:worked", "Say that a resolution worked.", DAILY),
     "partly": Entry("outcomes:partly", "Say that a resolution helped, but not fully.", DAILY),
@@ -50,7 +52,17 @@ COMMANDS: Mapping[str, Entry] = {
     "unlink": Entry("links:unlink", "Take back that two cases are the same issue.", TEACH),
     "issue": Entry("issue", "See and correct which cases belong together.", TEACH),
     "resolution": Entry("resolution", "Correct which wordings are one approach.", TEACH),
+    "pin": Entry("rules:pin", "Always show a resolution first for an issue.", TEACH),
+    "deprecate": Entry("rules:deprecate", "Show a resolution after all others.", TEACH),
+    "forbid": Entry("rules:forbid", "Never show a resolution again.", TEACH),
+    "require-human": Entry(
+        "rules:require_human", "Have `solve` hand something over to a person.", TEACH
+    ),
+    "rules": Entry("rules:rules", "See and take back the rules that people set.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
+    "evaluate": Entry("evaluate", "Replay the past: would it have shown what worked?", LEARN),
+    "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),
+    "policy": Entry("policy", "See, change, promote and roll back how answers are ranked.", LEARN),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
     "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),
@@ -170,6 +182,7 @@ def kbagent(
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(_GARBAGE)
+    os.umask(0o077)  # what we write holds tickets: its owner's alone, unfinished files too
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

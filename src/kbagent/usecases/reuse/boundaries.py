@@ -1,14 +1,14 @@
 """What people decided about an issue's resolutions; nothing learned crosses it."""
 
-import json
 import sqlite3
 from datetime import datetime
 
 from kbagent.model.policy import Limits
-from kbagent.store import decisions
-from kbagent.store.moments import to_text
+from kbagent.store import decisions, resolutions
+from kbagent.store.knowledge_base import utc_now
 
 TRUST = "trust"
+LIMITING = ("pin", "forbid", "deprecate", "max-displacement")
 
 
 def trust(connection: sqlite3.Connection, *, as_of: datetime | None = None) -> dict[str, float]:
@@ -22,22 +22,35 @@ def trust(connection: sqlite3.Connection, *, as_of: datetime | None = None) -> d
 def limits_of(
     connection: sqlite3.Connection, issue_id: int, *, as_of: datetime | None = None
 ) -> Limits:
-    """The decisions in force for an issue, now or at `as_of`."""
-    horizon = to_text(as_of) or "9999"
-    rows = connection.execute(
-        """SELECT kind, resolution_id, data FROM decisions
-        WHERE (issue_id = ? OR issue_id IS NULL) AND at <= ? AND undoes IS NULL
-        AND NOT EXISTS (SELECT 1 FROM decisions AS later
-            WHERE later.undoes = decisions.id AND later.at <= ?)
-        ORDER BY id""",
-        (issue_id, horizon, horizon),
-    ).fetchall()
-    displacement = [
-        int(json.loads(data)["places"]) for kind, _, data in rows if kind == "max-displacement"
+    """The decisions in force for an issue, now or at `as_of`.
+
+    Resolutions are the approaches they count as by now; a deprecation ends after its last day.
+    """
+    held = [
+        one
+        for one in decisions.standing(connection, *LIMITING, as_of=as_of)
+        if one.issue_id in (issue_id, None) and not _is_over(one, as_of or utc_now())
     ]
-    return Limits(
-        pinned=tuple(one for kind, one, _ in rows if kind == "pin"),
-        forbidden=frozenset(one for kind, one, _ in rows if kind == "forbid"),
-        deprecated=frozenset(one for kind, one, _ in rows if kind == "deprecate"),
-        max_displacement=displacement[-1] if displacement else None,
+    known = resolutions.by_ids(
+        connection, {one.resolution_id for one in held if one.resolution_id is not None}
     )
+
+    def named(kind: str) -> list[int]:
+        return [
+            known[one.resolution_id].canonical_id
+            for one in held
+            if one.kind == kind and one.resolution_id in known
+        ]
+
+    places = [int(one.data["places"]) for one in held if one.kind == "max-displacement"]
+    return Limits(
+        pinned=tuple(dict.fromkeys(named("pin"))),
+        forbidden=frozenset(named("forbid")),
+        deprecated=frozenset(named("deprecate")),
+        max_displacement=places[-1] if places else None,
+    )
+
+
+def _is_over(decision: decisions.Decision, now: datetime) -> bool:
+    until = decision.data.get("until")
+    return until is not None and datetime.fromisoformat(until) <= now
