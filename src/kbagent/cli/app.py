@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Entry] = {
         "rules:require_human", "Have `solve` hand something over to a person.", TEACH
     ),
     "rules": Entry("rules:rules", "See and take back the rules that people set.", TEACH),
+    "case": Entry("case", "Take a case out, for now or for good.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "evaluate": Entry("evaluate", "Replay the past: would it have shown what worked?", LEARN),
     "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),

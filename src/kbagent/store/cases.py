@@ -31,6 +31,11 @@ class Stored:
     title: str
     body: str
 
+    @property
+    def is_purged(self) -> bool:
+        """Whether it was removed for good; importing it again must not bring it back."""
+        return not self.record_hash
+
 
 def stored(connection: sqlite3.Connection, source: str, external_id: str) -> Stored | None:
     """The stored state of `source:external_id`, or None when it is not known."""

@@ -96,7 +96,7 @@ class Intake:
         redacted = self._redact(record)
         record_hash = _hash_record(redacted)
         stored = cases.stored(self._kb.connection, record.source, record.external_id)
-        if stored is not None and stored.record_hash == record_hash:
+        if stored is not None and (stored.is_purged or stored.record_hash == record_hash):
             return Prepared(redacted, record_hash, (), ())
         texts = tuple(split_passages(redacted.title, redacted.body, self._encoder))
         return Prepared(
@@ -160,7 +160,7 @@ class Intake:
     def _store(self, item: Prepared, now: datetime) -> None:
         connection, record = self._kb.connection, item.record
         stored = cases.stored(connection, record.source, record.external_id)
-        if stored is not None and stored.record_hash == item.record_hash:
+        if stored is not None and (stored.is_purged or stored.record_hash == item.record_hash):
             self.counts.unchanged += 1
             return
         record = _as_it_stands(record, stored)

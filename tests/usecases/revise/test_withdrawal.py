@@ -1,0 +1,59 @@
+"""Withdrawn cases count no longer; purged ones leave no trace of their text."""
+
+import pytest
+
+from kbagent.errors import UsageError
+from kbagent.usecases.revise import withdrawal
+from tests.fakes.desk import Desk, refs, ticket, tried
+
+SECRET = "xylophone"
+
+
+def a_desk(desk: Desk) -> Desk:
+    desk.bring(
+        ticket("1", f"the {SECRET} lost its keys", attempts=[tried(f"tune the {SECRET}")]),
+        ticket("2", "printer is dead", attempts=[tried("turn it on")]),
+    )
+    return desk
+
+
+def test_a_withdrawn_case_is_not_found_and_can_come_back(desk: Desk) -> None:
+    a_desk(desk)
+    withdrawal.withdraw(desk.kb, "desk:1", reason="wrong")
+    assert "desk:1" not in list(refs(desk.ask(f"the {SECRET} lost its keys")))
+    withdrawal.bring_back(desk.kb, "desk:1")
+    assert "desk:1" in list(refs(desk.ask(f"the {SECRET} lost its keys")))
+
+
+def test_withdrawing_twice_is_said(desk: Desk) -> None:
+    a_desk(desk)
+    withdrawal.withdraw(desk.kb, "desk:1")
+    with pytest.raises(UsageError, match="withdrawn already"):
+        withdrawal.withdraw(desk.kb, "desk:1")
+
+
+def test_a_purged_case_leaves_no_text_in_any_file(desk: Desk) -> None:
+    a_desk(desk)
+    found = desk.ask(f"the {SECRET} lost its keys")
+    desk.say("worked", found.handle, "1", note=f"{SECRET} again")
+    withdrawal.remove_for_good(desk.kb, "desk:1", reason="erasure request 7")
+    desk.kb.close()
+    for path in (desk.folder / "kb").rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_a_purge_is_logged_and_leaves_the_others_alone(desk: Desk) -> None:
+    a_desk(desk)
+    withdrawal.remove_for_good(desk.kb, "desk:1", reason="erasure request 7")
+    assert desk.one("SELECT count(*) FROM decisions WHERE kind = 'purge'") == 1
+    assert list(refs(desk.ask("printer is dead"))) == ["desk:2"]
+    with pytest.raises(UsageError, match="purged"):
+        withdrawal.bring_back(desk.kb, "desk:1")
+
+
+def test_importing_a_purged_case_again_does_not_bring_it_back(desk: Desk) -> None:
+    a_desk(desk)
+    withdrawal.remove_for_good(desk.kb, "desk:1")
+    a_desk(desk)
+    assert desk.one("SELECT body || title FROM cases WHERE external_id = '1'") == "[purged]"
