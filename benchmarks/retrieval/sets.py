@@ -77,7 +77,9 @@ def thunderbird(folder: Path, newest: int | None) -> Corpus | None:
             related.append((number, tuple(sorted(linked))))
     titles = tuple(row["title"] or "" for row in rows)
     bodies = tuple(row["description"] or "" for row in rows)
-    return Corpus("Thunderbird", titles, bodies, np.full(len(rows), -1), tuple(related))
+    return Corpus(
+        f"Thunderbird ({len(rows)})", titles, bodies, np.full(len(rows), -1), tuple(related)
+    )
 
 
 def generic(path: Path) -> Corpus:
