@@ -2,16 +2,19 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import invoke, spawn, write_export
 from tests.fakes.desk import ticket
+from tests.faults.test_import_kill import stored_cases, write_cases
 
 pytestmark = pytest.mark.model
 
@@ -190,3 +193,24 @@ def test_who_stops_reading_ends_the_command_quietly(kb):
     err = process.stderr.read()
     process.wait(timeout=60)
     assert b"Traceback" not in err
+
+
+def test_control_c_ends_an_import_kindly_and_the_next_goes_on(tmp_path):
+    export = write_cases(tmp_path / "cases.jsonl", 700)
+    kb = tmp_path / "kb"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kbagent", "import", str(export), "--kb", str(kb)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while stored_cases(kb) == 0 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "kbagent: interrupted; what was reported done is kept"
+    kept = stored_cases(kb)
+    assert 0 < kept < 700
+    again = invoke("import", str(export), "--output", "json", kb=kb)
+    assert (again.json["unchanged"], again.json["new"]) == (kept, 700 - kept)
