@@ -28,7 +28,7 @@ TITLE = "Patterns, rises and routing"
 PARTS = ("planted", "shuffled", "rises", "fix", "text", "routing", "scale")
 THUNDERBIRD = "thunderbird-support-2023-2025H1.jsonl.gz"
 BANKING = ("banking77-train.csv.gz", "banking77-test.csv.gz")
-TEST_MONTHS = [f"2024-{m:02}" for m in range(7, 13)] + [f"2025-{m:02}" for m in range(1, 7)]
+ROUTED_FROM = "2025-01-01"
 
 
 def main() -> int:
@@ -46,8 +46,10 @@ def main() -> int:
         f"{', quick' if arguments.quick else ''}. 95 % intervals: over worlds (planted), Wilson "
         "(shuffled), Poisson (false alarms), bootstrap over test cases (routing).",
         "Worlds are drawn from seeds 0, 1, …; everything was settled on other worlds (planted: "
-        "from 2000 on, rises: 500 to 511). Routing: settled on Thunderbird months before July "
-        "2024 and on banking77's training part; its test part was looked at once before.",
+        "from 2000 on, rises: 500 to 511). Routing: settled on Thunderbird before July 2024; a "
+        "glance at later months without following showed how much renamed topics cost, and was "
+        "the reason to follow them; its constants were not fitted. banking77's test part was "
+        "looked at once before.",
         "A delay counts the days (outcomes) of data since the change, that of the alarm included.",
     ]
     print(as_markdown(TITLE, rows, notes))
@@ -149,13 +151,13 @@ def _labelled(part: tuple[list[str], Any], labels: list[str], names: list[str]) 
 
 
 def _thunderbird(data: Path, encoder: Any, rng: np.random.Generator) -> list[Row]:
-    asked = [q for q in _questions(data) if q["created_at"] >= "2024-01"]
+    asked = [q for q in _questions(data) if q["created_at"] >= "2024-07"]
     texts = [_text_of(q) for q in asked]
     topics = sorted({q["topic"] for q in asked})
     codes = np.array([topics.index(q["topic"]) for q in asked])
     days = np.array([day_number(q["created_at"]) for q in asked])
     cases = Labelled(texts, encoder.encode(texts), codes, days)
-    return thunderbird_rows(cases, [q["created_at"][:7] for q in asked], TEST_MONTHS, rng)
+    return thunderbird_rows(cases, day_number(ROUTED_FROM), rng)
 
 
 def _arguments() -> argparse.Namespace:

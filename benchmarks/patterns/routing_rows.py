@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.learning.table import Row
+from kbagent.core.patterns.drift import RECENT_CASES, Trust, followed, mixed, recent_votes
 from kbagent.core.patterns.routing import Past, fit_router, probabilities
 from kbagent.core.text.tokens import tokens
 
@@ -106,10 +107,12 @@ def rows_of(what: str, found: dict[str, Answers], rng: np.random.Generator) -> l
                 "above majority; not below TF-IDF + LR; ECE ≤ 0.03" if name == first else "–",
                 f"{accuracy:.3f} ± {half:.3f}, {macro_f1(a.truth, a.answer):.3f}, "
                 f"{calibration_error(a):.3f}",
-                _met(found[first], [found[o] for o in others], rng) if name == first else None,
+                _met(found[first], [found[o] for o in others if "experts" not in o], rng)
+                if name == first
+                else None,
             )
         )
-    return [*rows, *_paired_rows(what, found, rng), _answered_row(what, found[first])]
+    return [*rows, *_paired_rows(what, found, rng), _answered_row(what, first, found[first])]
 
 
 def _differences(a: Answers, b: Answers, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -143,7 +146,7 @@ def _paired_rows(what: str, found: dict[str, Answers], rng: np.random.Generator)
     return rows
 
 
-def _answered_row(what: str, a: Answers) -> Row:
+def _answered_row(what: str, name: str, a: Answers) -> Row:
     """What abstention buys: accuracy among those answered at confidence 0.5 and 0.8."""
     right = a.truth == a.answer
     shown = []
@@ -151,7 +154,7 @@ def _answered_row(what: str, a: Answers) -> Row:
         kept = a.confidence >= bar
         accuracy = float(right[kept].mean()) if kept.any() else float("nan")
         shown.append(f"at {bar}: answered {kept.mean():.0%}, right {accuracy:.3f}")
-    return Row(f"{what}: abstaining below a confidence", "experts, pooled", "–", "; ".join(shown))
+    return Row(f"{what}: abstaining below a confidence", name, "–", "; ".join(shown))
 
 
 def banking_rows(train: Labelled, test: Labelled, rng: np.random.Generator) -> list[Row]:
@@ -165,24 +168,66 @@ def banking_rows(train: Labelled, test: Labelled, rng: np.random.Generator) -> l
     return rows_of("routing, banking77 intent", found, rng)
 
 
-def thunderbird_rows(
-    cases: Labelled, months: list[str], tests: list[str], rng: np.random.Generator
-) -> list[Row]:
-    """Each test month is predicted by what the six months before it taught, as it would be live."""
-    of = np.array(months)
-    every = sorted(set(months))
-    parts: dict[str, list[Answers]] = {}
-    for test in tests:
-        at = every.index(test)
-        train = cases.at(np.flatnonzero(np.isin(of, every[max(0, at - 6) : at])))
-        asked = cases.at(np.flatnonzero(of == test))
-        parts.setdefault("experts, pooled", []).append(ours(train, asked))
-        parts.setdefault("majority", []).append(majority(train, asked))
-        name = "TF-IDF + logistic regression (C = 2)"
-        parts.setdefault(name, []).append(tfidf_regression(train, asked, 2.0))
+TRAINED_ON = 182.0
+"""Days of history that each weekly training reads."""
+LEAST = 1e-6
+"""Probability of a topic that a training has not seen."""
+
+
+def thunderbird_rows(cases: Labelled, first: float, rng: np.random.Generator) -> list[Row]:
+    """From day `first` on, every week is predicted by a training on the half year before it.
+
+    Labels are known from the next day on: to the weekly trainings, and to the router's trust.
+    """
+    topics = int(cases.labels.max()) + 1
+    parts: dict[str, list[Answers]] = {name: [] for name in (FOLLOWED, UNFOLLOWED, MAJORITY, TFIDF)}
+    trust = Trust()
+    for week in np.arange(first, cases.days.max() + 1, 7.0):
+        train = cases.at(np.flatnonzero((cases.days >= week - TRAINED_ON) & (cases.days < week)))
+        rows = np.flatnonzero((cases.days >= week) & (cases.days < week + 7))
+        asked = cases.at(rows)
+        p = _spread(train, asked, topics)
+        mix, trust = _followed_by_day(cases, rows, p, trust)
+        parts[FOLLOWED].append(Answers(asked.labels, mix.argmax(axis=1), mix.max(axis=1)))
+        parts[UNFOLLOWED].append(Answers(asked.labels, p.argmax(axis=1), p.max(axis=1)))
+        parts[MAJORITY].append(majority(train, asked))
+        parts[TFIDF].append(tfidf_regression(train, asked, 2.0))
     found = {name: Answers.joined(p) for name, p in parts.items()}
-    what = f"routing, Thunderbird topic, {tests[0]} to {tests[-1]} by month"
-    return rows_of(what, found, rng)
+    begin, end = (date.fromordinal(int(d)) for d in (first, cases.days.max()))
+    return rows_of(f"routing, Thunderbird topic, {begin} to {end}", found, rng)
+
+
+FOLLOWED = "experts, pooled; renamed queues followed"
+UNFOLLOWED = "experts, pooled; not followed"
+MAJORITY = "majority"
+TFIDF = "TF-IDF + logistic regression (C = 2)"
+
+
+def _spread(train: Labelled, asked: Labelled, topics: int) -> NDArray[np.float64]:
+    """The router's probabilities over all topics, those it has not seen included."""
+    present, codes = np.unique(train.labels, return_inverse=True)
+    past = Past(
+        train.vectors, [tokens(t) for t in train.texts], codes, train.days.max() - train.days
+    )
+    router = fit_router(past, present.size)
+    p = np.full((asked.labels.size, topics), LEAST)
+    p[:, present] += probabilities(router, asked.vectors, [tokens(t) for t in asked.texts])
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def _followed_by_day(
+    cases: Labelled, rows: NDArray[np.intp], p: NDArray[np.float64], trust: Trust
+) -> tuple[NDArray[np.float64], Trust]:
+    """The mixed forecasts of these rows, day by day, and the trust after the last day."""
+    found = np.empty_like(p)
+    for day in np.unique(cases.days[rows]):
+        now = np.flatnonzero(cases.days[rows] == day)
+        recent = np.flatnonzero(cases.days < day)[-RECENT_CASES:]
+        asked = cases.vectors[rows[now]]
+        votes = recent_votes(asked, cases.vectors[recent], cases.labels[recent], p.shape[1])
+        found[now] = mixed(trust, p[now], votes)
+        trust = followed(trust, p[now], votes, cases.labels[rows[now]])
+    return found, trust
 
 
 def day_number(moment: str) -> float:

@@ -6,7 +6,8 @@ were fitted, together with the temperature, on the latest part of the history, w
 had not seen: so the choice among them and the calibration are one measurement. Then the experts
 read everything. Recent cases may count more (`half_life`), because queues change.
 
-Does not act: below `confident_at` the caller abstains. Sources: log-linear pooling, Hinton 2002
+Does not act: below `confident_at` the caller abstains; `drift` follows queues that are renamed
+between two trainings. Sources: log-linear pooling, Hinton 2002
 (products of experts); temperature scaling, Guo et al. 2017; naive Bayes, McCallum and Nigam 1998.
 """
 
