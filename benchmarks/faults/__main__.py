@@ -22,10 +22,11 @@ from tests.faults.deeds import DEEDS
 RESULTS = Path(__file__).parents[1] / "results"
 SHARES = {
     "import": 100,
-    "feedback": 100,
-    "reindex": 100,
-    "model use": 70,
-    "restore": 80,
+    "feedback": 90,
+    "reindex": 70,
+    "model use": 60,
+    "purge": 60,
+    "restore": 70,
     "migration": 50,
 }
 

@@ -20,6 +20,7 @@ from kbagent.usecases.maintain.reencoding import use_model
 from kbagent.usecases.retain.importing import ImportOptions, import_cases
 from kbagent.usecases.retrieve.search import search
 from kbagent.usecases.revise.outcomes import give
+from kbagent.usecases.revise.withdrawal import remove_for_good
 from tests.fakes.bases import SYMPTOMS
 from tests.fakes.encoder import FakeEncoder
 
@@ -80,11 +81,17 @@ def migrate(folder: Path) -> None:
     open_knowledge_base(folder, clock=clock).close()
 
 
+def purge(folder: Path) -> None:
+    with open_knowledge_base(folder, clock=clock) as kb:
+        remove_for_good(kb, "desk:3", reason="asked for")
+
+
 DEEDS: dict[str, Callable[[Path], None]] = {
     "import": import_more,
     "feedback": give_feedback,
     "reindex": reindex,
     "model use": change_model,
+    "purge": purge,
     "restore": bring_back,
     "migration": migrate,
 }

@@ -32,10 +32,11 @@ from tests.faults import deeds
 CASES, MORE = 24, 40
 _EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod"}
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.deeds"])
+_CONTEXT.set_forkserver_preload(["tests.faults.killing", "filelock", "mmap"])
 _SCHEMA_1 = Path(__file__).parents[1] / "store" / "fixtures" / "schema-001.db.gz"
-MENDABLE = {"import": {"issues"}}
-"""What a kill may leave until the command is run again: cases stored and not yet placed."""
+MENDABLE = {"import": {"issues"}, "purge": {"dense index: rows", "lexical index: answers"}}
+"""What a kill may leave until the command is run again: cases stored and not yet placed, and
+indexes that still hold what was purged, which doctor says."""
 
 
 @dataclass(frozen=True, slots=True)

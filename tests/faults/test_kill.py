@@ -9,7 +9,15 @@ import pytest
 from tests.faults import killing
 from tests.faults.deeds import DEEDS
 
-KILLS = {"import": 4, "feedback": 5, "reindex": 5, "model use": 5, "restore": 6, "migration": 4}
+KILLS = {
+    "import": 3,
+    "feedback": 4,
+    "reindex": 4,
+    "model use": 4,
+    "purge": 4,
+    "restore": 5,
+    "migration": 3,
+}
 
 
 @pytest.mark.parametrize("deed", DEEDS)

@@ -4,8 +4,10 @@ Interrupted, the same command goes on where it stopped: vectors are stored batch
 index counts shard by shard, and what serves meanwhile stays.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from kbagent.store import models, passages
 from kbagent.store.encoder.session import Encoder
@@ -56,13 +58,27 @@ def rebuild_indexes(kb: KnowledgeBase) -> None:
         refresh_indexes(kb, model)
 
 
+def rebuild_from_nothing(kb: KnowledgeBase) -> None:
+    """Both indexes from nothing; what the former ones held is on no disk afterwards."""
+    _drop_broken(kb, fresh=True)
+    model = models.active(kb.connection)
+    if model is not None:
+        refresh_indexes(kb, model)
+    for folder in dense_folders(kb):
+        if folder.name != DENSE_NAME:  # of an adapter: the next search makes it anew
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def dense_folders(kb: KnowledgeBase) -> list[Path]:
+    """The folders of the dense index: the plain one, and one for each adapter."""
+    return sorted(kb.index_folder.glob(f"{DENSE_NAME}*"))
+
+
 def _drop_broken(kb: KnowledgeBase, *, fresh: bool) -> None:
     """Let an index that does not hold every byte that was written no longer count."""
-    for name, manifest, verify in (
-        (DENSE_NAME, dense.MANIFEST, dense.verify_generation),
-        (LEXICAL_NAME, lexical.CURRENT, lexical.verify_lexical),
-    ):
-        folder = kb.index_folder / name
+    every = [(folder, dense.MANIFEST, dense.verify_generation) for folder in dense_folders(kb)]
+    every.append((kb.index_folder / LEXICAL_NAME, lexical.CURRENT, lexical.verify_lexical))
+    for folder, manifest, verify in every:
         if folder.exists() and (fresh or verify(folder) is not None):
             # Its files may be open elsewhere; without the manifest they count no more, and
             # whoever extends the index next removes them.

@@ -1,13 +1,12 @@
 """Taking a case out: for the time being, or for good."""
 
-import shutil
 from dataclasses import dataclass
 
 from kbagent.errors import UsageError
 from kbagent.model.case import Case
-from kbagent.store import decisions, ledger, models, purge
+from kbagent.store import decisions, ledger, purge
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.maintain.indexing import refresh_indexes
+from kbagent.usecases.maintain.rebuilding import rebuild_from_nothing
 from kbagent.usecases.revise.families import named_case
 
 WITHDRAW, BRING_BACK, PURGE = "withdraw", "bring back", "purge"
@@ -71,10 +70,7 @@ def remove_for_good(
         purge.purge(kb.connection, case.id, kb.clock())
         decision = _note(kb, PURGE, case, reason, by)
     purge.empty_log(kb.connection)
-    shutil.rmtree(kb.index_folder)
-    model = models.active(kb.connection)
-    if model is not None:
-        refresh_indexes(kb, model)
+    rebuild_from_nothing(kb)
     return Taken(case, decision)
 
 

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.core.text.tokens import TOKENISER, tokens
-from kbagent.model.health import Finding, damaged, note, sound
+from kbagent.model.health import Finding, State, damaged, note, sound
 from kbagent.store import models, passages
 from kbagent.store.index.dense import DenseGeneration, Exact, open_generation, verify_generation
 from kbagent.store.index.lexical import LexicalIndex, open_lexical, verify_lexical
 from kbagent.store.index.manifests import Unusable
 from kbagent.usecases.maintain.checks.patient import Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
-from kbagent.usecases.maintain.rebuilding import rebuild_indexes
+from kbagent.usecases.maintain.rebuilding import dense_folders, rebuild_indexes
 
 QUERIES = 8  # stored vectors that are asked for
 NEAREST = 10
@@ -25,7 +25,12 @@ _REBUILD = "It is made anew by itself; `kbagent reindex` does it now."
 
 
 def dense_bytes(patient: Patient) -> Finding:
-    """Every byte of the dense index is what was written."""
+    """Every byte of the dense index is what was written, an adapter's too."""
+    for folder in dense_folders(patient.kb):
+        if folder.name != DENSE_NAME:
+            found = _bytes(folder, "manifest.json", verify_generation)
+            if found.state is State.DAMAGED:
+                return found
     return _bytes(patient.kb.index_folder / DENSE_NAME, "manifest.json", verify_generation)
 
 
@@ -61,6 +66,10 @@ def dense_rows(patient: Patient) -> Finding:
     missing = len(np.setdiff1d(covered, inside))
     if missing:
         return damaged(f"{plural(missing, 'vector')} are not in the dense index", _REBUILD)
+    known = [row[0] for row in patient.rows("SELECT id FROM passages WHERE model_id = ?", model.id)]
+    purged = len(np.setdiff1d(inside, np.array(known, dtype=np.int64)))
+    if purged:
+        return damaged(f"{plural(purged, 'vector')} of purged cases are still in it", _REBUILD)
     newer = len(stored) - len(covered)
     tail = f", {plural(newer, 'newer one')} scanned beside it" if newer else ""
     return sound(f"{plural(len(inside), 'vector')} in the dense index{tail}")
