@@ -33,10 +33,12 @@ from kbagent.model.policy import Policy, PolicyParameters
 from kbagent.store import cases, issues, ledger, policies
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.learn.confidence import certain_of
 from kbagent.usecases.retrieve.lookup_log import log_without_waiting, new_handle, rng_of
 from kbagent.usecases.retrieve.matching import Matches, match
 from kbagent.usecases.retrieve.scope import Scope, scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
+from kbagent.usecases.retrieve.votes import vote
 from kbagent.usecases.reuse.approaches import Approach, approaches
 from kbagent.usecases.reuse.boundaries import limits_of, trust
 from kbagent.usecases.reuse.evidence import Experience, experience, refining
@@ -101,10 +103,16 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An answer that is not logged yet (no handle), with the candidates it was made from."""
+    """An answer that is not logged yet (no handle), with what it was made from.
+
+    `members` has the cases of each issue that was looked into, `known` what was tried on them.
+    """
 
     result: LookupResult
     found: Matches
+    policy: Policy
+    members: Mapping[int, Sequence[int]]
+    known: Experience | None
 
 
 def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch) -> Sighting:
@@ -130,13 +138,28 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
     result = LookupResult(
         handle="",
         request=request,
-        confident=bool(hits) and hits[0].confidence >= sight.parameters.confident_at,
+        confident=bool(hits) and _is_confident(sight, gathered, found, hits[0]),
         hidden=max(0, len(hits) - request.offset - len(shown)),
         issues=_ranked(shown),
         policy_version=sight.policy.version,
         notes=(*_scope_notes(scope.emptied_by), *found.notes),
     )
-    return Sighting(result, found)
+    return Sighting(result, found, policy, gathered.members, gathered.known)
+
+
+def _is_confident(sight: _Sight, gathered: _Gathered, found: Matches, first: IssueHit) -> bool:
+    """Whether the first issue may be called known: by what was learned here, else by the policy.
+
+    Where it was learned, the nearest cases vote, and their winner must be the first issue.
+    """
+    learned = certain_of(sight.kb)
+    if not learned.learned:
+        return first.confidence >= sight.parameters.confident_at
+    owner = {one.case_id: group.issue_id for group in gathered.groups for one in group.members}
+    votes = vote(found.terms, owner)
+    if votes is None or votes.winner.issue != first.issue_id:
+        return False
+    return learned.confidence(votes) >= learned.threshold
 
 
 def _logged(

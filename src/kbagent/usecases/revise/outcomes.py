@@ -61,7 +61,19 @@ def give(
             remark.by,
             {"outcome": outcome_id, "verdict": str(verdict), "resolution": target.resolution_id},
         )
+        _blame(kb, target, verdict)
     return _given(kb, outcome_id, is_new=is_new, target=target)
+
+
+def _blame(kb: KnowledgeBase, target: Target, verdict: Verdict) -> None:
+    """An outcome of a run of `solve` goes to the step that it proves wrong."""
+    if target.lookup is None or target.lookup.kind != "solve":
+        return
+    from kbagent.usecases.solve.following import credit
+
+    shown = issues.membership_of(kb.connection, target.case_id)
+    issue_id = shown.issue_id if shown else -target.case_id
+    credit(kb, target.lookup.id, target.resolution_id, issue_id, verdict)
 
 
 def undo(kb: KnowledgeBase, outcome_id: int, *, by: str | None = None) -> Outcome:

@@ -1,0 +1,1 @@
+"""Solve: a problem worked through in steps that check and correct themselves."""

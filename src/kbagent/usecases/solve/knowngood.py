@@ -1,0 +1,164 @@
+"""Step 4, Verify: would the same procedure have chosen what worked on the stored instances?
+
+Each of the latest instances with a known success is played again with its own outcomes hidden:
+the ranking, people's limits and the checks run on what is left. Another wording of what worked
+counts as found. It stops the run when the choice failed on these instances more often than it
+was right, or was right on none; where it was merely another fix than theirs, it is a doubt.
+
+Instances from before a resolution of the issue broke say nothing of today and are left out.
+Similarity is that to the problem at hand, for all alike.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kbagent.core.verification.checks import Severity, found_again
+from kbagent.model.case import Verdict
+from kbagent.model.evidence import Tally
+from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
+from kbagent.store import cases, fixes, ledger, models, resolutions
+from kbagent.store.passages import Vectors
+from kbagent.usecases.reuse.evidence import Experience
+from kbagent.usecases.solve.candidates import Checked, Field
+from kbagent.usecases.solve.choosing import pick_again
+from kbagent.usecases.solve.problem import Problem, Thresholds
+from kbagent.usecases.solve.trace import Stage, Step
+
+SAME = 0.6  # cosine of two wordings of one fix; as `alreadytried.SAID`
+_HOPELESS = 3  # instances of which not one was found again: no chance of the draw
+MOST_REPLAYED = 8  # instances, the latest; more cost more time than they tell
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many instances were played again, and on how many the choice was what worked."""
+
+    hits: int
+    replayed: int
+    step: Step
+
+
+def verify(
+    field: Field, candidates: Sequence[Checked], problem: Problem, thresholds: Thresholds
+) -> Replayed:
+    """Run the step."""
+    entries = ledger.standing(field.kb.connection, list(field.members))
+    used = {entry.resolution_id for entry in entries}
+    head = {
+        one.id: one.canonical_id for one in resolutions.by_ids(field.kb.connection, used).values()
+    }
+    by_case: defaultdict[int, list[Outcome]] = defaultdict(list)
+    for entry in entries:
+        by_case[entry.case_id].append(entry)
+    instances = _instances(field, candidates, by_case, head)
+    facets = cases.facets_of(field.kb.connection, [one for one, _ in instances])
+    alike = _vectors(field)
+    hits = contradicted = 0
+    for case_id, worked in instances:
+        rest = _without(field, by_case, case_id, head)
+        again = replace(problem, told=facets[case_id], excluded=(), case_id=case_id)
+        picked = pick_again(field, again, thresholds, rest)
+        if _is_one_of(picked, worked, alike):
+            hits += 1
+        else:
+            tried = {head[entry.resolution_id] for entry in by_case[case_id]}
+            contradicted += picked in tried
+    check = found_again(hits, len(instances), least=thresholds.known_good)
+    hopeless = hits == 0 and len(instances) >= _HOPELESS
+    if not check.ok and contradicted <= hits and not hopeless:
+        check = replace(check, severity=Severity.DOUBT)
+    step = Step(
+        stage=Stage.VERIFY,
+        input=f"{len(instances)} stored instances with a known success, their outcome hidden",
+        output=f"{hits} of {len(instances)} chosen again",
+        checks=(check,),
+    )
+    return Replayed(hits, len(instances), step)
+
+
+def _vectors(field: Field) -> Mapping[int, Vectors]:
+    """The vectors kept of the issue's fixes: other wordings of one fix are the same choice."""
+    model = models.active(field.kb.connection)
+    if model is None:
+        return {}
+    used = {one.resolution_id for one in field.known.attempts.get(field.issue_id, ())}
+    return fixes.vectors(field.kb.connection, model.id, sorted(used))
+
+
+def _is_one_of(picked: int | None, worked: frozenset[int], alike: Mapping[int, Vectors]) -> bool:
+    if picked in worked:
+        return True
+    if picked is None or picked not in alike:
+        return False
+    return any(float(alike[picked] @ alike[one]) >= SAME for one in worked if one in alike)
+
+
+def _instances(
+    field: Field,
+    candidates: Sequence[Checked],
+    by_case: Mapping[int, Sequence[Outcome]],
+    head: Mapping[int, int],
+) -> list[tuple[int, frozenset[int]]]:
+    """(case, what worked on it) of the latest that still speak; another case must be left."""
+    broke = _last_break(candidates)
+    barred = field.limits.forbidden | field.limits.deprecated
+    found = []
+    for case_id, entries in by_case.items():
+        worked = frozenset(
+            head[entry.resolution_id] for entry in entries if entry.verdict is Verdict.WORKED
+        )
+        latest = max(entry.happened_at for entry in entries)
+        elsewhere = any(
+            head[entry.resolution_id] in worked and entry.verdict is Verdict.WORKED
+            for other, entries_of in by_case.items()
+            if other != case_id
+            for entry in entries_of
+        )
+        if worked - barred and elsewhere and (broke is None or latest >= broke):
+            found.append((latest, case_id, worked))
+    return [(case_id, worked) for _, case_id, worked in sorted(found)[-MOST_REPLAYED:]]
+
+
+def _last_break(candidates: Sequence[Checked]) -> datetime | None:
+    moments = [
+        one.approach.ranked.cell.evidence.broke.at
+        for one in candidates
+        if one.approach.ranked.cell.evidence.broke is not None
+    ]
+    return max(moments, default=None)
+
+
+def _without(
+    field: Field,
+    by_case: Mapping[int, Sequence[Outcome]],
+    case_id: int,
+    head: Mapping[int, int],
+) -> Experience:
+    """What would be known had this case never told its outcomes."""
+    known, issue = field.known, field.issue_id
+    own = {entry.id for entry in by_case[case_id]}
+    told: dict[tuple[int, int], Verdict] = {}
+    for entries in by_case.values():
+        for entry in entries:
+            if entry.id not in own and entry.source is not OutcomeSource.EXPLICIT:
+                key = (issue, head[entry.resolution_id])
+                told[key] = max(entry.verdict, told.get(key, entry.verdict), key=_goodness)
+    pooled = dict(known.pool.resolutions)
+    for entry in by_case[case_id]:
+        tally = pooled.get(head[entry.resolution_id], Tally())
+        pooled[head[entry.resolution_id]] = Tally(
+            max(0.0, tally.tried - 1.0), max(0.0, tally.worked - _goodness(entry.verdict))
+        )
+    return replace(
+        known,
+        trials={issue: tuple(t for t in known.trials.get(issue, ()) if t.id not in own)},
+        attempts={issue: tuple(a for a in known.attempts.get(issue, ()) if a.case_id != case_id)},
+        told=told,
+        pool=replace(known.pool, resolutions=pooled),
+    )
+
+
+def _goodness(verdict: Verdict) -> float:
+    return REWARD.get(verdict, 0.0)

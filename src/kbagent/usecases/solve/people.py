@@ -1,0 +1,99 @@
+"""What people decided that `solve` must respect: where a human is required, what replaces what.
+
+Decisions are read as they are kept:
+
+require-human     for an issue (`issue_id`), or data {"keyword": TEXT} or {"facet": N, "value": V};
+                  data may name a "reason" and a "queue"
+deprecate         data may have "replaced_by" (a resolution's id), "until" and "reason"
+minimum-evidence  data {"tried": N}: nothing is answered that was tried less often
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kbagent.core.verification.checks import Standing
+from kbagent.model.evidence import Evidence
+from kbagent.model.policy import Limits
+from kbagent.store import decisions
+from kbagent.store.decisions import Decision
+from kbagent.store.knowledge_base import KnowledgeBase
+
+REQUIRE_HUMAN = "require-human"
+DEPRECATE = "deprecate"
+MINIMUM_EVIDENCE = "minimum-evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRequired:
+    """Why a person has to see this, and which queue they named for it."""
+
+    reason: str
+    queue: str | None = None
+
+
+def human_required(
+    kb: KnowledgeBase,
+    text: str,
+    facets: Iterable[tuple[str, str]],
+    issue_id: int | None = None,
+) -> HumanRequired | None:
+    """The first decision in force that wants a human for this text, these facets or this issue."""
+    told = {(name.casefold(), value.casefold()) for name, value in facets}
+    for decision in decisions.standing(kb.connection, REQUIRE_HUMAN):
+        if _applies(decision, text, told, issue_id):
+            return HumanRequired(_why(decision), decision.data.get("queue"))
+    return None
+
+
+def standing_of(kb: KnowledgeBase, limits: Limits, evidence: Evidence) -> Standing:
+    """What people decided about a resolution, and whether it broke."""
+    one = evidence.resolution_id
+    replaced = None
+    if one in limits.deprecated:
+        found = [
+            decision.data.get("replaced_by")
+            for decision in decisions.standing(kb.connection, DEPRECATE)
+            if decision.resolution_id == one
+        ]
+        replaced = _resolution_id(found[-1]) if found else None
+    return Standing(
+        deprecated=one in limits.deprecated,
+        forbidden=one in limits.forbidden,
+        replaced_by=replaced,
+        broke_at=None if evidence.broke is None else evidence.broke.at,
+    )
+
+
+def fewest_trials(kb: KnowledgeBase) -> int:
+    """How often a resolution must have been tried before it may be answered; 0 if nobody said."""
+    found = decisions.standing(kb.connection, MINIMUM_EVIDENCE)
+    return int(found[-1].data.get("tried", 0)) if found else 0
+
+
+def _applies(
+    decision: Decision, text: str, told: set[tuple[str, str]], issue_id: int | None
+) -> bool:
+    keyword, facet = decision.data.get("keyword"), decision.data.get("facet")
+    if keyword:
+        return re.search(rf"(?<!\w){re.escape(str(keyword))}", text, re.IGNORECASE) is not None
+    if facet:
+        return (str(facet).casefold(), str(decision.data.get("value", "")).casefold()) in told
+    return decision.issue_id is not None and decision.issue_id == issue_id
+
+
+def _why(decision: Decision) -> str:
+    reason = decision.data.get("reason")
+    if reason:
+        return str(reason)
+    if decision.data.get("keyword"):
+        return f"people decided that '{decision.data['keyword']}' is for a human"
+    if decision.data.get("facet"):
+        named = f"{decision.data['facet']}={decision.data.get('value', '')}"
+        return f"people decided that {named} is for a human"
+    return f"people decided that issue i{decision.issue_id} is for a human"
+
+
+def _resolution_id(value: object) -> int | None:
+    digits = str(value or "").lower().removeprefix("r")
+    return int(digits) if digits.isdigit() else None
