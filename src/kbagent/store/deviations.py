@@ -94,4 +94,5 @@ def remembered(connection: sqlite3.Connection, issue_id: int, name: str) -> list
 
 
 def _deviation(row: tuple[Any, ...]) -> Deviation:
-    return Deviation(row[0], row[1], known(row[2]), *row[3:12], kept=bool(row[12]))
+    values = (row[0], row[1], known(row[2]), *row[3:12])
+    return Deviation(*values, kept=bool(row[12]))
