@@ -1,4 +1,4 @@
-"""`kbagent export kb|cases`."""
+"""`kbagent export kb|cases|training`."""
 
 import sys
 from pathlib import Path
@@ -8,9 +8,11 @@ import typer
 
 from kbagent.cli.options import Format, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, write
+from kbagent.cli.requests import start_of
 from kbagent.cli.screens import copies as screens
 from kbagent.errors import UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.learn.training.export import TrainingFormat, export_training
 from kbagent.usecases.maintain.case_export import exported_cases
 from kbagent.usecases.maintain.copies import export_lines
 
@@ -52,3 +54,23 @@ def each_case(
         for text in formats[output](exported_cases(base)):
             write(text)
     sys.stdout.flush()
+
+
+@app.command("training")
+def training(
+    *,
+    form: Annotated[TrainingFormat, typer.Option("--format", "-f", help="Who shall read it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write it.")],
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only what was logged from this day on.")
+    ] = None,
+    kb: Kb = None,
+) -> None:
+    """Write lookups, outcomes and links as training data, with a manifest."""
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        moment = start_of("--since", since)
+        done = export_training(base, form, out.expanduser(), since=moment)
+    for name, rows in done.rows.items():
+        write(f"{done.folder / name}: {rows:,} rows")
+    versions = ", ".join(map(str, done.policies)) or "none"
+    write(f"from {done.lookups:,} lookups by policies {versions}; see manifest.json")

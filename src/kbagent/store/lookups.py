@@ -153,6 +153,14 @@ def without_outcome(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
     return [_lookup(row) for row in rows]
 
 
+def since(connection: sqlite3.Connection, moment: datetime | None) -> list[Lookup]:
+    """The lookups from a moment on (all when None), oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM lookups WHERE at >= ? ORDER BY id", (to_text(moment) or "",)
+    )
+    return [_lookup(row) for row in rows]
+
+
 def verdicts_by_lookup(connection: sqlite3.Connection) -> dict[int, dict[int, Verdict]]:
     """For each lookup with an outcome that stands: what became of which approach, by lookup id."""
     rows = connection.execute(

@@ -1,0 +1,1 @@
+"""Every action as training data: one module for each format others read."""
