@@ -38,3 +38,10 @@ def test_pairs_that_are_not_the_same_never_meet() -> None:
 def test_no_cases_are_no_groups() -> None:
     empty = np.zeros((0, 4), dtype=np.float32)
     assert joint_groups(empty, empty).shape == (0,)
+
+
+def test_one_problem_with_an_old_and_a_new_fix_is_one_issue() -> None:
+    rng = np.random.default_rng(0)
+    problems = unit(*(np.array([1, 1, 1, 0]) + 0.5 * rng.normal(size=4) for _ in range(8)))
+    fixes = unit(*([1, 0, 0, 0] if row < 4 else [0, 1, 0, 0] for row in range(8)))
+    assert len(set(joint_groups(problems, fixes).tolist())) == 1
