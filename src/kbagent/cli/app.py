@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, Entry] = {
     "rules": Entry("rules:rules", "See and take back the rules that people set.", TEACH),
     "case": Entry("case", "Take a case out, for now or for good.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
+    "deviations": Entry("deviations", "See what checks caught and what they are worth.", LEARN),
     "evaluate": Entry("evaluate", "Replay the past: would it have shown what worked?", LEARN),
     "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),
     "policy": Entry("policy", "See, change, promote and roll back how answers are ranked.", LEARN),

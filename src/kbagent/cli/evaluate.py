@@ -1,6 +1,7 @@
 """`kbagent evaluate`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,12 +26,21 @@ def evaluate(
     last: Annotated[
         int | None, typer.Option("--last", min=1, metavar="N", help="Only the N newest cases.")
     ] = None,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Whether confidence means what it says.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Its reliability plot, as SVG.")
+    ] = None,
     output: FormatOption = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Replay the past: how often what worked would have been shown first."""
     if output not in (Format.TABLE, Format.JSON):
         raise UsageError(what="An evaluation is written as table or json.")
+    if calibration or plot is not None:
+        _calibration(output, plot, kb)
+        return
     with open_knowledge_base(folder_of(kb), notify=tell) as base, counting("looking up") as report:
         found = run(base, policy, report, last=last)
     if output is Format.JSON:
@@ -38,3 +48,19 @@ def evaluate(
     else:
         print_screen(screens.format_evaluation(found))
     sys.stdout.flush()
+
+
+def _calibration(output: Format, plot: Path | None, kb: Path | None) -> None:
+    """Confidence learned on the earlier half of the history, judged on the later half."""
+    from kbagent.cli.screens import calibration as drawing
+    from kbagent.usecases.learn.confidence import calibration_report
+    from kbagent.usecases.maintain.encoding import serving_encoder
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = calibration_report(base, serving_encoder(base))
+    if plot is not None:
+        plot.write_text(drawing.calibration_svg(found), encoding="utf-8")
+    if output is Format.JSON:
+        write(to_json(drawing.calibration_json(found)))
+    else:
+        print_screen(drawing.format_calibration(found))

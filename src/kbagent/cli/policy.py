@@ -1,5 +1,6 @@
 """`kbagent policy list|show|set|promote|rollback|freeze|diff|trust`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,12 +9,15 @@ from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.cli.screens import policies as screens
+from kbagent.errors import BadValue
 from kbagent.store import decisions, policies
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.evaluate.evaluation import named_policy
 from kbagent.usecases.learn import policies as handling
 from kbagent.usecases.learn import promotion
 from kbagent.usecases.reuse.boundaries import TRUST
+
+MAX_ERROR, MIN_COVERAGE = "max-error", "min-coverage"
 
 app = typer.Typer(
     no_args_is_help=True, help="See, change, promote and roll back how answers are ranked."
@@ -76,8 +80,15 @@ def set_policy(
     kb: Kb = None,
 ) -> None:
     """Make a policy with other parameters: exploration=on|off, gate=cautious|bold and
-    confident_at=SHARE go live at once, all else waits for `policy promote`.
+    confident_at=SHARE go live at once, all else waits for `policy promote`. max-error=SHARE and
+    min-coverage=SHARE set from which confidence a search or `solve` answers.
     """
+    promises = [one for one in assignments if one.partition("=")[0] in (MAX_ERROR, MIN_COVERAGE)]
+    if promises:
+        _promise(promises[-1], kb)
+    assignments = [one for one in assignments if one not in promises]
+    if promises and not assignments:
+        return
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         done = handling.set_parameters(base, assignments, by=by, name=name)
     version = done.policy.version
@@ -85,6 +96,20 @@ def set_policy(
         write(f"policy {version} is live; take it back: kbagent policy rollback")
     else:
         write(f"policy {version} is a candidate; test it: kbagent policy promote {version}")
+
+
+def _promise(assignment: str, kb: Path | None) -> None:
+    """What people want of answers: the threshold follows, and says what it rests on."""
+    from kbagent.usecases.learn.confidence import set_promise
+
+    name, _, value = assignment.partition("=")
+    try:
+        share = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        raise BadValue(name=name, value=value, reason="give a share such as 0.05") from None
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        certain = set_promise(base, name, share)
+    write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
 
 
 @app.command()

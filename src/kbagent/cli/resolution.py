@@ -1,4 +1,4 @@
-"""`kbagent resolution merge|split|rename|history|undo`."""
+"""`kbagent resolution merge|split|rename|steps|history|undo`."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -8,11 +8,13 @@ import typer
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import one_line, print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens.issues import format_decisions
+from kbagent.cli.steps import app as steps
 from kbagent.store import decisions
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.revise import wordings
 
 app = typer.Typer(no_args_is_help=True, help="Correct which wordings are one approach.")
+app.add_typer(steps, name="steps")
 
 Resolution = Annotated[str, typer.Argument(metavar="RESOLUTION", help="A resolution like r17.")]
 

@@ -13,11 +13,7 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import ExitCode, UsageError
 from kbagent.store import cases
 from kbagent.store.knowledge_base import KnowledgeBase, open_knowledge_base
-from kbagent.usecases.maintain.encoding import serving_encoder
-from kbagent.usecases.retrieve.stopwatch import Stopwatch
-from kbagent.usecases.solve.continuing import go_on, pairs_of
 from kbagent.usecases.solve.problem import Problem
-from kbagent.usecases.solve.running import solve as work_through
 from kbagent.usecases.solve.trace import Ending, Run
 
 app = typer.Typer()
@@ -56,6 +52,11 @@ def solve(
     kb: Kb = None,
 ) -> None:
     """Work a problem through in steps that check themselves: answer, question or a person."""
+    from kbagent.usecases.maintain.encoding import serving_encoder
+    from kbagent.usecases.retrieve.stopwatch import Stopwatch
+    from kbagent.usecases.solve.continuing import go_on, pairs_of
+    from kbagent.usecases.solve.running import solve as work_through
+
     only(output, Format.TABLE, Format.JSON, Format.JSONL)
     watch = Stopwatch()
     with open_knowledge_base(folder_of(kb), notify=tell) as base:

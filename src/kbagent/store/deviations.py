@@ -94,5 +94,19 @@ def remembered(connection: sqlite3.Connection, issue_id: int, name: str) -> list
 
 
 def _deviation(row: tuple[Any, ...]) -> Deviation:
-    values = (row[0], row[1], known(row[2]), *row[3:12])
-    return Deviation(*values, kept=bool(row[12]))
+    run_id, at, kind, step, name, issue_id, resolution_id, expected, observed = row[1:10]
+    return Deviation(
+        id=row[0],
+        run_id=run_id,
+        at=known(at),
+        kind=kind,
+        step=step,
+        name=name,
+        issue_id=issue_id,
+        resolution_id=resolution_id,
+        expected=expected,
+        observed=observed,
+        severity=row[10],
+        correction=row[11],
+        kept=bool(row[12]),
+    )

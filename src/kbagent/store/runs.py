@@ -64,6 +64,14 @@ def of_lookup(connection: sqlite3.Connection, lookup_id: int) -> StoredRun | Non
     return _one(connection, "lookup_id = ?", lookup_id)
 
 
+def stored_run(connection: sqlite3.Connection, handle: str) -> StoredRun | None:
+    """The run with the handle of its lookup."""
+    row = connection.execute(
+        "SELECT id FROM lookups WHERE handle = ?", (handle.lower(),)
+    ).fetchone()
+    return of_lookup(connection, row[0]) if row else None
+
+
 def chain(connection: sqlite3.Connection, run: StoredRun) -> list[StoredRun]:
     """The runs that this one continues, and itself last."""
     found = [run]

@@ -137,8 +137,9 @@ def learn_confidence(kb: KnowledgeBase, encoder: Encoder | None = None) -> Certa
     if len(labels.right) < FEWEST:
         return certain_of(kb)
     line = fit_certainty(labels.clear, labels.near, labels.right)
-    confidence = line.confidence(labels.clear, labels.near)
-    threshold, basis = _threshold(kb, confidence, labels)
+    half = len(labels.right) // 2  # what comes resembles the later half, not the empty beginning
+    confidence = line.confidence(labels.clear[half:], labels.near[half:])
+    threshold, basis = _threshold(kb, confidence, labels.right[half:], labels.independent)
     content = {"line": _line(line), "threshold": threshold, "basis": basis}
     with kb.database.write() as connection:
         settings.put(connection, KEY, json.dumps(content))
@@ -259,17 +260,20 @@ def _joined(labels: Sequence[_Label], independent: int) -> Labels:
 
 
 def _threshold(
-    kb: KnowledgeBase, confidence: npt.NDArray[np.float64], labels: Labels
+    kb: KnowledgeBase,
+    confidence: npt.NDArray[np.float64],
+    right: npt.NDArray[np.float64],
+    independent: int,
 ) -> tuple[float, str]:
     """From which confidence to answer, and the sentence that says what that rests on."""
-    rests = f"{labels.independent} of them on links, people or outcomes"
+    rests = f"{independent} labels on links, people or outcomes, the others on similarity"
     kept = settings.get(kb.connection, PROMISE_KEY)
     if kept is None:
         said = f"default threshold {DEFAULT_THRESHOLD:g}, calibrated on {len(confidence)} answers"
         return DEFAULT_THRESHOLD, f"{said} ({rests})"
     name, value = json.loads(kept)
     set_by = threshold_for_error if name == MAX_ERROR else threshold_for_coverage
-    found: Threshold = set_by(confidence, labels.right, value)
+    found: Threshold = set_by(confidence, right, value)
     return min(found.confidence, 1.1), f"{found.basis()} ({rests})"
 
 
