@@ -20,8 +20,8 @@ def with_cosine(cosine: float) -> np.ndarray:
     ("cosine", "texts", "grouped"),
     [
         (0.85, (fix("restart the spooler"), fix("spooler restarted")), True),
-        (0.75, (fix("restart the spooler"), fix("reinstall the driver")), False),
-        (0.75, (fix("restart it", "SPOOL"), fix("bounced the service", "spool")), True),
+        (0.65, (fix("restart the spooler"), fix("reinstall the driver")), False),
+        (0.65, (fix("restart it", "SPOOL"), fix("bounced the service", "spool")), True),
         (0.95, (fix("restart it", "SPOOL"), fix("restart it", "DRIVER")), False),
         (0.95, (fix("enable sync"), fix("disable sync")), False),
         (0.95, (fix("do not clear the cache"), fix("clear the cache")), False),
