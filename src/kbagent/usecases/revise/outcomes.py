@@ -233,7 +233,9 @@ def _append(
 def _given(kb: KnowledgeBase, outcome_id: int, *, is_new: bool, target: Target) -> Given:
     entry = ledger.get(kb.connection, outcome_id)
     assert entry is not None  # noqa: S101 -- appended just now
-    entries = _entries_on(kb, entry.case_id, target.resolution_id)
+    head = resolutions.by_ids(kb.connection, [target.resolution_id])[target.resolution_id]
+    every = _entries_of_issue(kb, entry.case_id)
+    entries = [one for approach, one in every if approach == head.canonical_id]
     return Given(
         outcome_id=outcome_id,
         verdict=entry.verdict,
@@ -244,26 +246,28 @@ def _given(kb: KnowledgeBase, outcome_id: int, *, is_new: bool, target: Target) 
         lookup=target.lookup.handle if target.lookup else None,
         tried=float(len(entries)),
         worked=sum(REWARD[one.verdict] for one in entries),
-        broke=_break_of(kb, target.resolution_id, entries),
+        broke=_break_of(kb, head.canonical_id, every),
     )
 
 
-def _break_of(kb: KnowledgeBase, resolution_id: int, entries: Sequence[Outcome]) -> Break | None:
+def _break_of(
+    kb: KnowledgeBase, approach: int, every: Sequence[tuple[int, Outcome]]
+) -> Break | None:
     """Whether the approach has stopped working, as the next search will see it."""
     parameters = policies.live(kb.connection).parameters
     weights = trust(kb.connection)
-    trials = [trial_of(one, 0, resolution_id, (), weights) for one in entries]
-    head = resolutions.by_ids(kb.connection, [resolution_id])[resolution_id].canonical_id
-    pool = pool_of(kb.connection, [head], strength=parameters.prior_strength)
-    mean = pooled_mean(pool, head, parameters.pool_strength)
-    return last_break(counted(trials, parameters.votes_per_source), mean, pool.strength)[1]
+    trials = [trial_of(one, 0, head, (), weights) for head, one in every]
+    pool = pool_of(kb.connection, [approach], strength=parameters.prior_strength)
+    mean = pooled_mean(pool, approach, parameters.pool_strength)
+    kept = counted(trials, parameters.votes_per_source)
+    ours = [trial for trial in kept if trial.resolution_id == approach]
+    return last_break(ours, mean, pool.strength)[1]
 
 
-def _entries_on(kb: KnowledgeBase, case_id: int, resolution_id: int) -> list[Outcome]:
-    """What counts of an approach within the issue of a case."""
+def _entries_of_issue(kb: KnowledgeBase, case_id: int) -> list[tuple[int, Outcome]]:
+    """What counts within the issue of a case: (approach, outcome), by id."""
     membership = issues.membership_of(kb.connection, case_id)
     members = issues.members(kb.connection, membership.issue_id) if membership else [case_id]
     entries = ledger.standing(kb.connection, members)
     known = resolutions.by_ids(kb.connection, {entry.resolution_id for entry in entries})
-    wanted = resolutions.by_ids(kb.connection, [resolution_id])[resolution_id].canonical_id
-    return [entry for entry in entries if known[entry.resolution_id].canonical_id == wanted]
+    return [(known[entry.resolution_id].canonical_id, entry) for entry in entries]
