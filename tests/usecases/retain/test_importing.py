@@ -1,14 +1,16 @@
 """Importing: the same file changes nothing, a changed one changes what it says, once."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, Verdict
 from kbagent.store.knowledge_base import create_knowledge_base
 from kbagent.store.readers import open_export
+from kbagent.usecases.retain.attempts import told_attempts
 from kbagent.usecases.retain.importing import ImportOptions, import_cases
 from kbagent.usecases.revise.outcomes import undo
 from tests.fakes.desk import Desk, odd_words, same_as, ticket, tried
@@ -120,6 +122,14 @@ def test_a_reopened_case_whose_resolution_was_emptied_still_fails_it(desk):
     desk.bring({**back, "facets": {"touched": "again"}})
     assert ledger(desk)[1:] == [("failed", "inferred", "reopened", None)]
     assert desk.rows("SELECT verdict, retired_at FROM attempts") == [("failed", None)]
+
+
+def test_of_a_reopened_case_the_last_attempt_that_worked_did_not():
+    attempts = (AttemptRecord("a", Verdict.WORKED), AttemptRecord("b", Verdict.WORKED))
+    record = CaseRecord("s", "1", "t", status=CaseStatus.REOPENED, attempts=attempts)
+    assert [one.verdict for one in told_attempts(record)] == ["worked", "failed"]
+    assert told_attempts(replace(record, status=CaseStatus.RESOLVED)) == attempts
+    assert told_attempts(replace(record, attempts=())) == ()
 
 
 def test_a_case_that_is_open_from_the_start_says_nothing_of_its_answers(desk):
