@@ -15,6 +15,7 @@ from kbagent.model.lookup import Request
 from kbagent.store import transfer
 from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
 from kbagent.usecases.maintain.copies import back_up, export_lines, restore
+from kbagent.usecases.maintain.diagnosis import diagnose
 from kbagent.usecases.maintain.rebuilding import rebuild
 from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, filled, write_rows
@@ -108,6 +109,19 @@ def test_replacing_keeps_the_former_one_and_is_seen_by_who_has_it_open(kb, tmp_p
     assert dump(kb.folder) == then
     bring_in(open_knowledge_base(kb.folder), write_rows(tmp_path / "more.jsonl", 5, first=100))
     assert answers(kb.folder)
+
+
+def test_an_index_of_what_was_replaced_answers_no_more(kb, tmp_path):
+    """Rows added after the restore get ids that the former index knew as other rows."""
+    back_up(kb, tmp_path / "kb.gz")
+    bring_in(kb, write_rows(tmp_path / "more.jsonl", 9, first=100))
+    kb.close()
+    restore(tmp_path / "kb.gz", kb.folder, force=True)
+    with open_knowledge_base(kb.folder) as base:
+        assert not diagnose(base, FakeEncoder).damaged
+        bring_in(base, write_rows(tmp_path / "others.jsonl", 9, first=200))
+        health = diagnose(base, FakeEncoder)
+        assert not health.damaged, health
 
 
 def test_a_broken_one_is_set_aside(kb, tmp_path):

@@ -19,11 +19,12 @@ from typing import IO
 from kbagent.errors import Damaged, Locked, UnreadableFile, UsageError
 from kbagent.store import copies, transfer
 from kbagent.store.database import Database, Notify, silent
-from kbagent.store.knowledge_base import DATABASE_NAME, Clock, KnowledgeBase, utc_now
+from kbagent.store.knowledge_base import DATABASE_NAME, INDEX_NAME, Clock, KnowledgeBase, utc_now
 from kbagent.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from kbagent.store.moments import to_text
 
 _LOGS = ("-wal", "-shm")
+_INDEX_MANIFESTS = ("*/manifest.json", "*/current.json")  # of dense and lexical indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,12 @@ def restore(
         ready = scratch / DATABASE_NAME
         vectors = _build(source, ready, notify)
         kept = None
+        _forget_indexes(folder)  # before: nothing that is found there is of what comes
         if place.exists():
             kept = _put_in_place(ready, place, clock)
         else:
             _move(ready, place)
+        _forget_indexes(folder)  # after: somebody may have extended one meanwhile
     with closing(sqlite3.connect(place)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     restored = _described(place, place, started)
@@ -165,6 +168,13 @@ def _lines(stream: IO[bytes], source: Path) -> Iterator[bytes]:
                 path=source, reason="a line is cut short or too long", hint="Use another copy."
             )
         yield line
+
+
+def _forget_indexes(folder: Path) -> None:
+    """Indexes of the former knowledge base count no more: the same ids mean other rows now."""
+    for pattern in _INDEX_MANIFESTS:
+        for manifest in (folder / INDEX_NAME).glob(pattern):
+            manifest.unlink(missing_ok=True)
 
 
 def _move(ready: Path, place: Path) -> None:
