@@ -190,7 +190,9 @@ INDEX_FILES = [
 def test_an_index_file_that_is_harmed_never_changes_an_answer(folder, pattern, harm):
     with open_knowledge_base(folder) as kb:
         right = answer(kb)
-        harm(next(kb.index_folder.glob(pattern)))
+        harmed = next(kb.index_folder.glob(pattern))
+    harm(harmed)
+    with open_knowledge_base(folder) as kb:
         assert answer(kb) == right
         rebuild(kb, FakeEncoder(), lambda *_: None)
         assert answer(kb) == right

@@ -24,7 +24,7 @@ from kbagent.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from kbagent.store.moments import to_text
 
 _LOGS = ("-wal", "-shm")
-_INDEX_MANIFESTS = ("*/manifest.json", "*/current.json")  # of dense and lexical indexes
+_INDEX_MANIFESTS = ("*/manifest.json", "*/current.json", "*.json")  # of all that is in `index/`
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from kbagent.store import models, passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.index import dense, lexical
+from kbagent.store.index.acquaintance import NAME as ACQUAINTANCE
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.maintain.encoding import enrolled
 from kbagent.usecases.maintain.indexing import (
@@ -61,6 +62,10 @@ def rebuild_indexes(kb: KnowledgeBase) -> None:
 def rebuild_from_nothing(kb: KnowledgeBase) -> None:
     """Both indexes from nothing; what the former ones held is on no disk afterwards."""
     _drop_broken(kb, fresh=True)
+    for manifest in kb.index_folder.glob("*.json"):  # what novelty is judged against
+        manifest.unlink(missing_ok=True)
+    for folder in kb.index_folder.glob(f"{ACQUAINTANCE}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
     model = models.active(kb.connection)
     if model is not None:
         refresh_indexes(kb, model)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kbagent.model.health import Finding, damaged, note, sound
 from kbagent.store import spool
+from kbagent.store.index.acquaintance import NAME as ACQUAINTANCE
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
 
@@ -118,7 +119,9 @@ def _strange(folder: Path) -> list[Path]:
         and not _is_copy(path)
         and not path.name.startswith((".kbagent-", ".kb.db."))
     ] + [
-        path for path in (folder / "index").glob("*") if path.name not in {DENSE_NAME, LEXICAL_NAME}
+        path
+        for path in (folder / "index").glob("*")
+        if not path.name.startswith((LEXICAL_NAME, DENSE_NAME, ACQUAINTANCE, "."))
     ]
 
 
