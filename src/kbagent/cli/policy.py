@@ -101,6 +101,7 @@ def set_policy(
 def _promise(assignment: str, kb: Path | None) -> None:
     """What people want of answers: the threshold follows, and says what it rests on."""
     from kbagent.usecases.learn.confidence import set_promise
+    from kbagent.usecases.maintain.encoding import serving_encoder
 
     name, _, value = assignment.partition("=")
     try:
@@ -108,7 +109,7 @@ def _promise(assignment: str, kb: Path | None) -> None:
     except ValueError:
         raise BadValue(name=name, value=value, reason="give a share such as 0.05") from None
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        certain = set_promise(base, name, share)
+        certain = set_promise(base, name, share, serving_encoder(base))
     write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
 
 

@@ -113,7 +113,9 @@ def certain_of(kb: KnowledgeBase) -> Certain:
     return Certain(_certainty(values["line"]), values["threshold"], values["basis"], learned=True)
 
 
-def set_promise(kb: KnowledgeBase, name: str, value: float) -> Certain:
+def set_promise(
+    kb: KnowledgeBase, name: str, value: float, encoder: Encoder | None = None
+) -> Certain:
     """Let people state `max-error` or `min-coverage`; learned again at once.
 
     Raises:
@@ -125,7 +127,7 @@ def set_promise(kb: KnowledgeBase, name: str, value: float) -> Certain:
         raise BadValue(name=name, value=f"{value:g}", reason="give a share between 0 and 1")
     with kb.database.write() as connection:
         settings.put(connection, PROMISE_KEY, json.dumps([name, value]))
-    return learn_confidence(kb)
+    return learn_confidence(kb, encoder)
 
 
 def learn_confidence(kb: KnowledgeBase, encoder: Encoder | None = None) -> Certain:

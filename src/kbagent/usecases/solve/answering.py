@@ -13,7 +13,6 @@ from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.verification.checks import CheckResult
 from kbagent.core.verification.questions import Candidate, best_question
 from kbagent.model.evidence import Evidence
-from kbagent.model.lookup import IssueHit
 from kbagent.store import cases, issues, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retrieve.details import issue_titles
@@ -43,23 +42,35 @@ _CASES = 40  # of an issue, the latest, that its facets are counted on
 _SOURCES = 3
 
 
-def known_of(view: View) -> Known | None:
+def known_of(kb: KnowledgeBase, view: View) -> Known | None:
     """The recognised issue (or the nearest one) with its nearest instances."""
-    hit = _hit(view)
-    if hit is None:
+    hits = view.sighting.result.issues
+    if view.issue_id is None:
         return None
+    hit = next((one for one in hits if one.issue_id == view.issue_id), None)
+    if hit is not None:
+        return Known(
+            issue_id=hit.issue_id,
+            title=hit.title,
+            confidence=view.confidence,
+            instances=tuple(one.ref for one in hit.instances[:_SOURCES]),
+            cases=hit.instance_count,
+        )
+    members = _members(kb, view.issue_id)
+    stored = cases.by_ids(kb.connection, members[:_SOURCES])
+    title = issue_titles(kb, [view.issue_id]) if view.issue_id > 0 else {}
+    first = next(iter(stored.values()), None)
     return Known(
-        issue_id=hit.issue_id,
-        title=hit.title,
+        issue_id=view.issue_id,
+        title=title.get(view.issue_id) or (first.title if first else ""),
         confidence=view.confidence,
-        instances=tuple(one.ref for one in hit.instances[:_SOURCES]),
-        cases=hit.instance_count,
+        instances=tuple(one.ref for one in stored.values()),
+        cases=len(members),
     )
 
 
-def _hit(view: View) -> IssueHit | None:
-    hits = view.sighting.result.issues
-    return next((one for one in hits if one.issue_id == view.issue_id), hits[0] if hits else None)
+def _members(kb: KnowledgeBase, issue_id: int) -> list[int]:
+    return list(issues.members(kb.connection, issue_id)) if issue_id > 0 else [-issue_id]
 
 
 def chosen_of(
@@ -239,8 +250,7 @@ def queue_of(kb: KnowledgeBase, case_ids: Sequence[int]) -> str | None:
 
 
 def _latest(kb: KnowledgeBase, issue_id: int) -> list[int]:
-    members = issues.members(kb.connection, issue_id) if issue_id > 0 else [-issue_id]
-    return list(members)[-_CASES:]
+    return _members(kb, issue_id)[-_CASES:]
 
 
 def _askable_facets(kb: KnowledgeBase, case_ids: Sequence[int]) -> tuple[dict[str, str], ...]:

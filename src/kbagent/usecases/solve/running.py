@@ -39,6 +39,7 @@ from kbagent.usecases.solve.trace import (
 )
 
 FEWEST_TELLING = 2  # words that say something; fewer name no problem
+_SECOND = 0.1  # share of the next issue from which it may be that one after all
 _VAGUE_WORDS = 6  # a text so short is asked about before it is called new
 
 
@@ -104,7 +105,7 @@ def solve(
             course = _chosen(kb, encoder, course, thresholds)
             watch.lap("choose and verify")
             end = _after_choice(kb, course)
-        run = _run(course, end, continues)
+        run = _run(kb, course, end, continues)
         result = _lookup_result(course, run)
     if log:
         run = _kept(kb, course, run, result, by=by)
@@ -134,7 +135,9 @@ def _before_choice(kb: KnowledgeBase, course: _Course) -> _End | None:
         return _handed(kb, course, human.reason, human)
     if view.votes is None:
         return _handed(kb, course, "no case is left to compare with", new=not problem.filters)
-    return _unrecognised(kb, course) if problem.checked else None
+    if not problem.checked or problem.issue_id is not None:
+        return None
+    return _unrecognised(kb, course)
 
 
 def _unrecognised(kb: KnowledgeBase, course: _Course) -> _End | None:
@@ -202,13 +205,21 @@ def _after_choice(kb: KnowledgeBase, course: _Course) -> _End:
         return _handed(kb, course, _said("no resolution may be answered", next(iter(failed), None)))
     if replayed is not None and any(c.severity is Severity.STOP for c in replayed.step.failed):
         check = replayed.step.failed[0]
-        asked = answering.choice_question(
-            _field(course), choice.candidates, course.read.problem.told
-        )
+        asked = _asked_instead(kb, course)
         if asked is not None:
-            return _End(Ending.ASK, _said("what works differs from case to case", check), asked)
+            return _End(Ending.ASK, _said("it depends on what is not known yet", check), asked)
         return _handed(kb, course, _said("the procedure fails on known outcomes", check))
     return _End(Ending.ANSWER, "answered")
+
+
+def _asked_instead(kb: KnowledgeBase, course: _Course) -> Asked | None:
+    """What could tell why the choice was not what worked: another problem, or another facet."""
+    view, told = course.view, course.read.problem.told
+    assert course.choice is not None  # noqa: S101 -- the step was run
+    which = answering.question_of(kb, view, told) if course.problem.issue_id is None else None
+    facet = answering.choice_question(_field(course), course.choice.candidates, told)
+    second = view.votes.winner.runner_up_share if view.votes else 0.0
+    return which or facet if second >= _SECOND else facet or which
 
 
 def _field(course: _Course) -> Field:
@@ -238,10 +249,10 @@ def _handed(
     return _End(Ending.HAND_OVER, reason, new=new, queue=queue)
 
 
-def _run(course: _Course, end: _End, continues: str | None) -> Run:
+def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -> Run:
     """The run with its answer, not yet logged."""
     view = course.view
-    known = answering.known_of(view)
+    known = answering.known_of(kb, view)
     chosen = _answered(course)
     hidden = max(0, len(view.votes.shares) - 1) if view.votes else 0
     hidden += view.sighting.result.hidden
