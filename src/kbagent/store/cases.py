@@ -5,14 +5,19 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kbagent.model.case import Case, CaseRecord, CaseStatus
 from kbagent.store.moments import known, to_moment, to_text
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 FACET_VALUE_LIMIT = 200  # characters; longer values are kept with the case but not filterable
 _CHUNK = 500  # bound values per statement, below SQLite's oldest limit of 999
 
+_STATUSES = {str(one): one for one in CaseStatus}
 _COLONS = 8  # of a reference that are tried as the one between source and id
 
 _COLUMNS = """cases.id, source, external_id, title, body, status, opened_at, closed_at, url, csat,
@@ -170,7 +175,13 @@ def count(connection: sqlite3.Connection) -> int:
 
 def facet_names(connection: sqlite3.Connection) -> list[str]:
     """Every name by which cases can be filtered, sorted."""
-    rows = connection.execute("SELECT DISTINCT name FROM facet_values ORDER BY name")
+    rows = connection.execute(
+        """WITH RECURSIVE names(name) AS (
+            SELECT min(name) FROM facet_values UNION ALL
+            SELECT (SELECT min(name) FROM facet_values WHERE name > names.name)
+            FROM names WHERE name IS NOT NULL)
+        SELECT name FROM names WHERE name IS NOT NULL"""
+    )  # from one name to the next, past its values: there may be a million of them
     return [row[0] for row in rows]
 
 
@@ -182,16 +193,18 @@ def facet_values(connection: sqlite3.Connection, name: str) -> list[tuple[int, s
     ).fetchall()
 
 
-def with_facets(connection: sqlite3.Connection, facet_ids: Sequence[int]) -> list[int]:
+def with_facets(connection: sqlite3.Connection, facet_ids: Sequence[int]) -> "NDArray[np.int64]":
     """Ids of the cases that have one of these facet values, ascending, without repeats."""
-    found: set[int] = set()
+    import numpy as np  # here: most commands read cases and no facets
+
+    parts = []
     for chunk in chunks(facet_ids):
         marks = ",".join("?" * len(chunk))
         rows = connection.execute(
             f"SELECT case_id FROM case_facets WHERE facet_id IN ({marks})", chunk
         )
-        found.update(row[0] for row in rows)
-    return sorted(found)
+        parts.append(np.fromiter((row[0] for row in rows), dtype=np.int64))
+    return np.unique(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
 
 
 def chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -250,7 +263,7 @@ def _case(row: tuple[Any, ...]) -> Case:
         external_id=row[2],
         title=row[3],
         body=row[4],
-        status=CaseStatus(row[5]),
+        status=_STATUSES[row[5]],
         opened_at=to_moment(row[6]),
         closed_at=to_moment(row[7]),
         url=row[8],

@@ -13,6 +13,7 @@ from kbagent.errors import NoKnowledgeBase, UnreadableFile
 from kbagent.model.policy import PolicyParameters
 from kbagent.store import policies
 from kbagent.store.database import Database, Notify, silent
+from kbagent.store.memory import Memory
 from kbagent.store.migrations import migrate, schema_version
 
 DATABASE_NAME = "kb.db"
@@ -37,6 +38,8 @@ class KnowledgeBase:
         self.connection = database.connection
         self.notify = notify
         self.clock = clock
+        self.memory = Memory()
+        self.opened: dict[str, tuple[object, object]] = {}  # indexes, each with what it is of
 
     def __enter__(self) -> "KnowledgeBase":
         return self

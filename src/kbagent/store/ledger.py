@@ -16,6 +16,8 @@ from kbagent.model.outcome import Outcome, OutcomeSource
 from kbagent.store.cases import chunks
 from kbagent.store.moments import known, to_text
 
+_VERDICTS = {str(one): one for one in Verdict}
+_SOURCES = {str(one): one for one in OutcomeSource}
 _COLUMNS = """outcomes.id, uid, recorded_at, happened_at, case_id, resolution_id, verdict, source,
     lookup_id, by, note, reason, csat, minutes, escalated, undoes"""
 
@@ -72,6 +74,21 @@ def standing(
         )
         found.extend(_outcome(row) for row in rows)
     return sorted(found, key=lambda outcome: outcome.id)
+
+
+def issues_with_outcomes(connection: sqlite3.Connection, issue_ids: Sequence[int]) -> set[int]:
+    """Those of these issues on whose cases anything was ever reported."""
+    found: set[int] = set()
+    for chunk in chunks(issue_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT id FROM issues WHERE id IN ({marks}) AND EXISTS (
+                SELECT 1 FROM memberships JOIN outcomes ON outcomes.case_id = memberships.case_id
+                WHERE memberships.issue_id = issues.id)""",
+            chunk,
+        )
+        found.update(row[0] for row in rows)
+    return found
 
 
 def standing_on(connection: sqlite3.Connection, case_id: int, resolution_id: int) -> Outcome | None:
@@ -182,8 +199,8 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
         happened_at=known(row[3]),
         case_id=row[4],
         resolution_id=row[5],
-        verdict=Verdict(row[6]),
-        source=OutcomeSource(row[7]),
+        verdict=_VERDICTS[row[6]],
+        source=_SOURCES[row[7]],
         lookup_id=row[8],
         by=row[9],
         note=row[10],

@@ -3,8 +3,6 @@ time order."""
 
 from datetime import UTC, datetime
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 def to_text(moment: datetime | None) -> str | None:
     """A moment as `2025-06-30T09:54:00.000000Z`; None stays None.
@@ -22,9 +20,9 @@ def to_moment(text: str | None) -> datetime | None:
     """The aware UTC datetime that `to_text` wrote; None stays None."""
     if text is None:
         return None
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def known(text: str) -> datetime:
     """Like `to_moment` for a column that is never NULL."""
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

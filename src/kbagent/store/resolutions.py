@@ -12,6 +12,7 @@ from kbagent.store.cases import chunks
 from kbagent.store.moments import to_moment, to_text
 
 _SHOWN = "id, coalesce(name || ': ' || text, text), code, canonical_id"
+_VERDICTS = {str(one): one for one in Verdict}
 _ATTEMPT = "id, case_id, resolution_id, ordinal, verdict, at, by"
 
 
@@ -139,7 +140,7 @@ def retire_attempt(connection: sqlite3.Connection, attempt_id: int, now: datetim
 
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
-    return Attempt(row[0], row[1], row[2], row[3], Verdict(row[4]), to_moment(row[5]), row[6])
+    return Attempt(row[0], row[1], row[2], row[3], _VERDICTS[row[4]], to_moment(row[5]), row[6])
 
 
 def latest_case(connection: sqlite3.Connection, resolution_id: int) -> int | None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kbagent.core.learning import ranking
 from kbagent.core.learning.evidence import weigh
 from kbagent.core.learning.ranking import issue_shift, rank
 from kbagent.model.evidence import Cell, Evidence, Pool, Tally
@@ -136,3 +137,28 @@ def test_issues_move_within_the_bound_only() -> None:
     assert 0.0 < issue_shift(good, 0.5, 0.03) <= 0.03
     assert issue_shift(untried, 0.5, 0.03) == 0.0
     assert issue_shift((), 0.5, 0.03) == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 30.0), st.floats(0.1, 30.0)), min_size=1, max_size=12),
+    st.floats(-0.5, 3.0),
+    st.one_of(st.none(), st.integers(0, 4)),
+)
+def test_the_short_way_gives_what_choosing_at_every_place_gives(
+    posteriors: list[tuple[float, float]], gate: float, most: int | None
+) -> None:
+    cells = [
+        Cell(Evidence(number, 0.0, 0.0, 0.5, (0.0, 1.0)), alpha, beta)
+        for number, (alpha, beta) in enumerate([*posteriors, *posteriors[:3]])
+    ]
+    parameters = PolicyParameters(gate=gate)
+    limits = Limits(max_displacement=most)
+    quick = rank(cells, parameters, limits=limits)
+    left = [
+        ranking._Entry(i, c, c.alpha + (parameters.choice_bonus if i == 0 else 0.0), c.beta)
+        for i, c in enumerate(cells)
+    ]
+    for place, one in enumerate(quick):
+        candidates = ranking._within_reach(left, place, most)
+        assert one == ranking._choose(candidates, parameters, None, place, 0)
+        left = [e for e in left if e.cell is not one.cell]

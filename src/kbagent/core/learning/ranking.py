@@ -11,8 +11,10 @@ is made from the computed shares, so the propensity that is logged is exact.
 It does not order issues among each other, except for the small bounded shift `issue_shift`.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -98,13 +100,39 @@ def _order(
     offset: int,
 ) -> list[Ranked]:
     remaining = list(entries)
+    kinds = Counter((entry.alpha, entry.beta) for entry in entries)
     ordered: list[Ranked] = []
     for place in range(len(entries)):
-        candidates = _within_reach(remaining, place, max_displacement)
-        ranked = _choose(candidates, parameters, rng, place, offset)
-        remaining = [e for e in remaining if e.cell is not ranked.cell]
+        entry = remaining[0]
+        if rng is None and not _overtaken(entry, kinds, parameters.gate):
+            ranked = _settled(offset + place, entry)
+            del remaining[0]
+        else:
+            candidates = _within_reach(remaining, place, max_displacement)
+            ranked = _choose(candidates, parameters, rng, place, offset)
+            entry = next(e for e in candidates if e.cell is ranked.cell)
+            remaining = [e for e in remaining if e is not entry]
+        kinds[entry.alpha, entry.beta] -= 1
         ordered.append(ranked)
     return ordered
+
+
+def _overtaken(base: _Entry, kinds: Mapping[tuple[float, float], int], gate: float) -> bool:
+    """Whether any posterior that is left passes the gate against that of `base`."""
+    base_variance = base.mean * (1.0 - base.mean) / (base.alpha + base.beta + 1.0)
+    for (alpha, beta), left in kinds.items():
+        mean = alpha / (alpha + beta)
+        variance = mean * (1.0 - mean) / (alpha + beta + 1.0)
+        same = (alpha, beta) == (base.alpha, base.beta)  # 0 against itself, which a gate < 0 lets
+        if left > same and (mean - base.mean) / sqrt(variance + base_variance) > gate:
+            return True
+    return False
+
+
+def _settled(place: int, entry: _Entry) -> Ranked:
+    """The place of what stands there with certainty."""
+    certain = ((entry.cell.resolution_id, 1.0),)
+    return Ranked(place, entry.cell, entry.mean, propensity=1.0, alternatives=certain)
 
 
 def _within_reach(

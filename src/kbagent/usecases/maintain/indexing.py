@@ -5,16 +5,17 @@ or an index is missing or broken, is it brought up to date first, and the user i
 cannot be done (a read-only disk, another writer) the answer is computed without the index.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 
 from kbagent.core.text.tokens import TOKENISER, tokens
 from kbagent.errors import KbagentError
 from kbagent.store import passages
-from kbagent.store.index import dense
+from kbagent.store.index import dense, lexical
 from kbagent.store.index.dense import (
     DenseGeneration,
     extend_generation,
@@ -32,6 +33,8 @@ LEXICAL_TAIL = 500  # documents tokenised and scored beside the index: about 50 
 PATIENCE = 0.5  # seconds a search waits for who is extending an index; it scans the rest itself
 DENSE_NAME = "dense"
 LEXICAL_NAME = "lexical"
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,13 @@ def extend_words(kb: KnowledgeBase, *, lock_timeout: float = dense.LOCK_TIMEOUT)
 
 def _ready_dense(kb: KnowledgeBase, space: Space) -> tuple[DenseGeneration | None, tuple[str, ...]]:
     folder, fingerprint = _dense_folder(kb, space), space.model.fingerprint
-    opened = open_generation(folder, fingerprint, space.adapter)
+    opened = _reopened(
+        kb,
+        folder.name,
+        folder / dense.MANIFEST,
+        (fingerprint, space.adapter),
+        lambda: open_generation(folder, fingerprint, space.adapter),
+    )
     newest = passages.last_id(kb.connection, space.model.id)
     if isinstance(opened, DenseGeneration) and newest - opened.last_id <= DENSE_TAIL:
         return opened, ()
@@ -124,8 +133,33 @@ def _ready_dense(kb: KnowledgeBase, space: Space) -> tuple[DenseGeneration | Non
     return (opened, ()) if isinstance(opened, DenseGeneration) else (None, (opened.reason,))
 
 
+def _reopened(
+    kb: KnowledgeBase, name: str, manifest: Path, key: object, open_it: Callable[[], Opened]
+) -> Opened:
+    """The index that is open already, if its manifest is still the same file; else opened anew."""
+    try:
+        found = manifest.stat()
+        stamp = (key, found.st_ino, found.st_mtime_ns, found.st_size)
+    except OSError:
+        return open_it()
+    kept = kb.opened.get(name)
+    if kept is not None and kept[0] == stamp:
+        return cast("Opened", kept[1])
+    opened = open_it()
+    if not isinstance(opened, Unusable):
+        kb.opened[name] = (stamp, opened)
+    return opened
+
+
 def _ready_lexical(kb: KnowledgeBase) -> tuple[LexicalIndex | None, tuple[str, ...]]:
-    opened = open_lexical(_lexical_folder(kb), TOKENISER)
+    folder = _lexical_folder(kb)
+    opened = _reopened(
+        kb,
+        LEXICAL_NAME,
+        folder / lexical.CURRENT,
+        TOKENISER,
+        lambda: open_lexical(folder, TOKENISER),
+    )
     newest = passages.last_document(kb.connection)
     if isinstance(opened, LexicalIndex) and newest - opened.last_id <= LEXICAL_TAIL:
         return opened, ()

@@ -73,6 +73,7 @@ def log_lookup(
     """
     entry = _entry(kb, result, found, by, kind)
     model = models.active(kb.connection)
+    before = kb.connection.total_changes
     spool.absorb(kb.database, kb.folder, timeout=timeout)
     with kb.database.write(timeout=timeout) as connection:
         lookup_id = lookups.add(
@@ -84,6 +85,7 @@ def log_lookup(
         )
         shown = {"shown": len(result.issues)}
         ledger.record_event(connection, lookup_id, "lookup", entry.at, by, shown)
+    kb.memory.discount(kb.connection.total_changes - before)
     return lookup_id
 
 

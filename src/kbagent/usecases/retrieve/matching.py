@@ -26,6 +26,7 @@ from kbagent.model.policy import PolicyParameters
 from kbagent.store import models, passages
 from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
+from kbagent.store.index.dense import DenseGeneration
 from kbagent.store.index.lexical import LexicalIndex
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.maintain.indexing import Indexes, ready_indexes
@@ -63,7 +64,7 @@ class Matches:
         """The cosine of each case to the query: that of its best passage."""
         if self.space is None:
             return dict.fromkeys(case_ids, 0.0)
-        return _case_similarities(kb.connection, self.space, self.query, case_ids)
+        return _case_similarities(kb, self.space, self.query, case_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def match(
     words = _words(kb.connection, opened, request, scope)
     watch.lap("lexical search")
     case_ids = sorted({*dense, *words.scores, *words.exact_only()})
-    similarity = _case_similarities(kb.connection, space, query, case_ids)
+    similarity = _case_similarities(kb, space, query, case_ids)
     terms = fuse(
         case_ids,
         [similarity[case_id] for case_id in case_ids],
@@ -120,7 +121,7 @@ def match(
         identifier_share=identifier_share(words.idf, set(words.postings)),
     )
     watch.lap("fuse")
-    terms = _drawn_together(kb.connection, space, query, terms, parameters.closeness_weight)
+    terms = _drawn_together(kb, space, query, terms, parameters.closeness_weight)
     watch.lap("closeness")
     return Matches(terms, query, model.id, opened.generation, opened.notes, space)
 
@@ -137,14 +138,7 @@ def _dense(
     covered = 0
     if opened.dense is not None:
         covered = opened.dense.last_id
-        allowed = (
-            None
-            if scope.case_ids is None
-            else passages.ids_of_cases(connection, space.model.id, scope.case_ids.tolist())
-        )
-        ids, _ = opened.dense.search(query, CANDIDATES + _SPARE, allowed=allowed)
-        hits = sorted({int(one) for one in ids.ravel() if one >= 0})
-        owners = passages.owners(connection, hits)
+        owners = _nearest_owners(connection, opened.dense, space, query, scope)
         exact = passages.vectors(connection, sorted(owners))
         turned = space.turned(np.stack(list(exact.values()))) if exact else ()
         for passage_id, vector in zip(exact, turned, strict=True):
@@ -159,21 +153,67 @@ def _dense(
     return {case_id: best[case_id] for case_id in nearest}
 
 
+def _nearest_owners(
+    connection: sqlite3.Connection,
+    index: DenseGeneration,
+    space: Space,
+    query: Vectors,
+    scope: Scope,
+) -> dict[int, int]:
+    """The nearest passages of cases in scope, and whose they are.
+
+    A narrow scope is handed to the index. Of a wide one the nearest of all are taken, ever more of
+    them until enough are in scope: half of all cases need no list of half a million passages.
+    """
+    wanted = CANDIDATES + _SPARE + len(scope.left_out)
+
+    def owned(depth: int, allowed: Ids | None) -> dict[int, int]:
+        ids, _ = index.search(query, depth, allowed=allowed)
+        owners = passages.owners(connection, sorted({int(one) for one in ids.ravel() if one >= 0}))
+        return {one: case_id for one, case_id in owners.items() if scope.admits(case_id)}
+
+    for depth in scope.depths(wanted, index.count):
+        inside = owned(depth, None)
+        if len(inside) >= wanted or depth >= index.count:
+            return inside
+    if scope.case_ids is None:
+        return owned(wanted, None)
+    named = passages.ids_of_cases(connection, space.model.id, scope.case_ids.tolist())
+    return owned(wanted, named)
+
+
 def _keep_best(best: dict[int, float], case_id: int, similarity: float) -> None:
     best[case_id] = max(similarity, best.get(case_id, similarity))
 
 
 def _case_similarities(
-    connection: sqlite3.Connection, space: Space, query: Vectors, case_ids: Sequence[int]
+    kb: KnowledgeBase, space: Space, query: Vectors, case_ids: Sequence[int]
 ) -> dict[int, float]:
-    owners, matrix = passages.of_cases(connection, space.model.id, case_ids)
+    owners, matrix = _vectors_of(kb, space, case_ids)
     if not len(owners):
         return dict.fromkeys(case_ids, 0.0)
-    matrix = space.turned(matrix)
     best: dict[int, float] = {}
-    for owner, value in zip(owners.tolist(), _cosines(query, matrix).tolist(), strict=True):
+    for owner, value in zip(owners, _cosines(query, matrix).tolist(), strict=True):
         _keep_best(best, owner, value)
     return {case_id: best.get(case_id, 0.0) for case_id in case_ids}
+
+
+def _vectors_of(
+    kb: KnowledgeBase, space: Space, case_ids: Sequence[int]
+) -> tuple[list[int], Vectors]:
+    """(case of each row, vectors as the space turns them) of all passages of these cases."""
+    known: dict[int, Vectors] = kb.memory.of(f"vectors {space.model.id} {space.adapter}")
+    missing = [one for one in case_ids if one not in known]
+    if missing:
+        owners, matrix = passages.of_cases(kb.connection, space.model.id, missing)
+        turned = space.turned(matrix) if len(owners) else matrix
+        known.update((one, turned[:0]) for one in missing)
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(owners)], strict=True):
+            known[int(owners[start])] = turned[start:end]
+    parts = [known[one] for one in case_ids if len(known[one])]
+    rows = [one for one in case_ids for _ in range(len(known[one]))]
+    return rows, np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
 
 
 def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
@@ -189,7 +229,7 @@ def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
 
 
 def _drawn_together(
-    connection: sqlite3.Connection,
+    kb: KnowledgeBase,
     space: Space,
     query: Vectors,
     terms: tuple[FusedTerms, ...],
@@ -199,11 +239,10 @@ def _drawn_together(
     if weight == 0.0 or not terms:
         return terms
     near = [case.case_id for case in terms[:REACH]]
-    owners, matrix = passages.of_cases(connection, space.model.id, near)
-    matrix = space.turned(matrix)
+    owners, matrix = _vectors_of(kb, space, near)
     best: dict[int, int] = {}
     cosines = _cosines(query, matrix)
-    for row, owner in enumerate(owners.tolist()):
+    for row, owner in enumerate(owners):
         if owner not in best or cosines[row] > cosines[best[owner]]:
             best[owner] = row
     at = [best[case_id] for case_id in near]
@@ -223,11 +262,6 @@ def _words(
         return _Words({}, 0.0, {}, {})
     text = request.query
     asked = tokens(text)
-    allowed = (
-        None
-        if scope.case_ids is None
-        else passages.documents_of_cases(connection, scope.case_ids.tolist())
-    )
     newer = [
         (case_id, tokens(f"{title}\n{body}"))
         for _, case_id, title, body in passages.documents(connection, index.last_id)
@@ -237,9 +271,9 @@ def _words(
     later = _later(connection, index, request)
     idf = index.idf(asked, tail, later)
     scores = (
-        _scores_then(connection, index, asked, allowed, tail, later)
+        _scores_then(connection, index, asked, scope, tail, later)
         if later
-        else _scores(connection, index, asked, allowed)
+        else _scores(connection, index, asked, scope)
     )
     for (case_id, _), value in zip(newer, index.score(asked, tail, later).tolist(), strict=True):
         if value > 0.0:
@@ -247,7 +281,7 @@ def _words(
     best = sorted(scores, key=lambda case_id: (-scores[case_id], case_id))[:CANDIDATES]
     named = [one for one in identifiers(text) if one in idf][:IDENTIFIERS]
     postings = {
-        one: frozenset(_scores(connection, index, [one], allowed, limit=COMMON))
+        one: frozenset(_scores(connection, index, [one], scope, limit=COMMON))
         | {case_id for case_id, found in newer if one in found}
         for one in named
     }
@@ -273,30 +307,53 @@ def _scores_then(
     connection: sqlite3.Connection,
     index: LexicalIndex,
     asked: Sequence[str],
-    allowed: Ids | None,
+    scope: Scope,
     tail: Sequence[Sequence[str]],
     later: Sequence[Sequence[str]],
 ) -> dict[int, float]:
     """The index's best cases, scored again as they would have been without the `later` ones."""
-    ids, _ = index.search(asked, CANDIDATES + _SPARE, allowed)
-    texts = passages.texts_of_documents(connection, ids.tolist())
+    found = _documents(connection, index, asked, scope, CANDIDATES + _SPARE)
+    texts = passages.texts_of_documents(connection, list(found))
     again = [tokens(f"{title}\n{body}") for title, body in texts.values()]
     values = index.score(asked, tail, later, again=again)[len(tail) :].tolist()
-    owners = passages.document_owners(connection, list(texts))
-    return {owners[one]: value for one, value in zip(texts, values, strict=True) if one in owners}
+    return {found[one][0]: value for one, value in zip(texts, values, strict=True)}
 
 
 def _scores(
     connection: sqlite3.Connection,
     index: LexicalIndex,
     asked: Sequence[str],
-    allowed: Ids | None,
+    scope: Scope,
     limit: int = CANDIDATES + _SPARE,
 ) -> dict[int, float]:
-    ids, values = index.search(asked, limit, allowed)
-    owners = passages.document_owners(connection, ids.tolist())
-    return {
-        owners[document_id]: value
-        for document_id, value in zip(ids.tolist(), values.tolist(), strict=True)
-        if document_id in owners
-    }
+    return dict(_documents(connection, index, asked, scope, limit).values())
+
+
+def _documents(
+    connection: sqlite3.Connection,
+    index: LexicalIndex,
+    asked: Sequence[str],
+    scope: Scope,
+    limit: int,
+) -> dict[int, tuple[int, float]]:
+    """(case, score) of the index's best documents of cases in scope, as with the dense index."""
+    wanted = limit + len(scope.left_out)
+
+    def owned(depth: int, allowed: Ids | None) -> tuple[dict[int, tuple[int, float]], int]:
+        ids, values = index.search(asked, depth, allowed)
+        owners = passages.document_owners(connection, ids.tolist())
+        inside = {
+            one: (owners[one], value)
+            for one, value in zip(ids.tolist(), values.tolist(), strict=True)
+            if one in owners and scope.admits(owners[one])
+        }
+        return inside, len(ids)
+
+    for depth in scope.depths(wanted, index.count):
+        inside, reached = owned(depth, None)
+        if len(inside) >= wanted or reached < depth:
+            return inside
+    if scope.case_ids is None:
+        return owned(wanted, None)[0]
+    named = passages.documents_of_cases(connection, scope.case_ids.tolist())
+    return owned(wanted, named)[0]

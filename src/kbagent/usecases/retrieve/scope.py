@@ -1,6 +1,7 @@
 """Which cases a request is about: its filters, applied to all cases before anything is ranked."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from kbagent.store import cases
 from kbagent.store.moments import to_text
 
 Ids = NDArray[np.int64]
+
+WIDE = 20_000  # cases; to name the passages and documents of more takes longer than a search
+DEEPEST = 25_000  # hits to look through for those in scope, before the cases are named after all
 
 COLUMNS = {
     "id": "external_id",
@@ -37,14 +41,31 @@ COLUMNS = {
 class Scope:
     """The cases in question: `case_ids` ascending, or None when nothing narrows them.
 
-    `emptied_by` names the first condition after which no case was left.
+    `emptied_by` names the first condition after which no case was left; `left_out` holds single
+    cases that are not in question whatever else they are.
     """
 
     case_ids: Ids | None
     emptied_by: str | None = None
+    left_out: frozenset[int] = frozenset()
+
+    def depths(self, wanted: int, indexed: int) -> Iterator[int]:
+        """How many of all hits to take until `wanted` of them are in scope; none: name the cases.
+
+        Only for a wide scope among so many indexed rows. The first depth suffices where the hits
+        fall into the scope as often as any case does.
+        """
+        if self.case_ids is None or len(self.case_ids) <= WIDE:
+            return
+        depth = int(1.5 * wanted * indexed / len(self.case_ids))
+        while depth <= DEEPEST:
+            yield min(depth, indexed)
+            depth *= 4
 
     def admits(self, case_id: int) -> bool:
         """Whether this case is in question."""
+        if case_id in self.left_out:
+            return False
         if self.case_ids is None:
             return True
         place = int(np.searchsorted(self.case_ids, case_id))
@@ -63,20 +84,15 @@ def scope_of(connection: sqlite3.Connection, request: Request) -> Scope:
         rows = connection.execute(f"SELECT id FROM cases WHERE {where} ORDER BY id", values)
         found.append((_described(request), _ids(rows)))
     found.extend((str(one), _satisfying(connection, one)) for one in request.filters)
-    if request.exclude:
-        marks = ",".join("?" * len(request.exclude))
-        rows = connection.execute(
-            f"SELECT id FROM cases WHERE id NOT IN ({marks}) ORDER BY id", request.exclude
-        )
-        found.append(("--not", _ids(rows)))
+    left_out = frozenset(request.exclude)
     if not found:
-        return Scope(None)
+        return Scope(None, left_out=left_out)
     remaining = found[0][1]
     for name, ids in found:
         remaining = np.intersect1d(remaining, ids, assume_unique=True)
         if len(remaining) == 0:
             return Scope(remaining, emptied_by=name)
-    return Scope(remaining)
+    return Scope(remaining, left_out=left_out)
 
 
 def _columns_condition(request: Request) -> tuple[str, list[object]]:
@@ -132,7 +148,7 @@ def _by_facet(connection: sqlite3.Connection, condition: Filter, names: list[str
         for facet_id, _, value in cases.facet_values(connection, name)
         if matches(wanted, [value])
     ]
-    found = np.array(cases.with_facets(connection, facet_ids), dtype=np.int64)
+    found = cases.with_facets(connection, facet_ids)
     if not negated:
         return found
     everyone = _ids(connection.execute("SELECT id FROM cases ORDER BY id"))

@@ -42,6 +42,7 @@ from kbagent.usecases.retrieve.votes import vote
 from kbagent.usecases.reuse.approaches import Approach, approaches
 from kbagent.usecases.reuse.boundaries import limits_of, trust
 from kbagent.usecases.reuse.evidence import Experience, experience, refining
+from kbagent.usecases.reuse.recollection import issue_members, recalled
 
 INSTANCES_SHOWN = 3  # under an issue, unless every one is asked for
 RESOLUTIONS_SHOWN = 3
@@ -122,7 +123,9 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
         BadFilter: a filter names a column that no case has.
         UnknownHandle: the request names a policy that does not exist.
     """
+    settled = not kb.connection.in_transaction
     with kb.database.read():
+        kb.memory.refresh(kb.connection, settled=settled)
         scope = scope_of(kb.connection, request)
         watch.lap("filter")
         policy = policy_of(kb, request)
@@ -189,12 +192,11 @@ def policy_of(kb: KnowledgeBase, request: Request) -> Policy:
 
 def _gather(sight: _Sight, found: Matches) -> _Gathered:
     """The candidate issues, best first by evidence too, each with all its cases."""
-    connection = sight.kb.connection
     candidates = [terms.case_id for terms in found.terms]
-    placed = issues.memberships(connection, candidates, as_of=sight.as_of)
+    placed = _placed(sight, candidates)
     issue_of = {c: placed[c].issue_id if c in placed else -c for c in candidates}
     plain = group_by_issue(found.terms, issue_of)
-    reach = _within_reach(plain, sight)
+    reach = _taught(sight, _within_reach(plain, sight))
     gathered = _Gathered(groups=())
     known = _experience(sight, reach, gathered.members)
     shifts = {group.issue_id: _shift(sight, group, known) for group in reach}
@@ -219,6 +221,15 @@ def _experience(
     """
     connection = sight.kb.connection
     left_out = set(sight.request.exclude)
+    if sight.as_of is None and not left_out:
+        by_issue = {group.issue_id: [terms.case_id for terms in group.members] for group in groups}
+        members.update(issue_members(sight.kb, by_issue))
+        return recalled(
+            sight.kb,
+            members,
+            strength=sight.parameters.prior_strength,
+            weights=trust(connection),
+        )
     for group in groups:
         found = (
             issues.members(connection, group.issue_id, as_of=sight.as_of)
@@ -234,6 +245,31 @@ def _experience(
         strength=sight.parameters.prior_strength,
         weights=trust(connection, as_of=sight.as_of),
     )
+
+
+def _placed(sight: _Sight, case_ids: Sequence[int]) -> dict[int, issues.Membership]:
+    """Where these cases belong, those left out that belong nowhere yet."""
+    if sight.as_of is not None:
+        return issues.memberships(sight.kb.connection, case_ids, as_of=sight.as_of)
+    known: dict[int, issues.Membership | None] = sight.kb.memory.of("memberships")
+    missing = [one for one in case_ids if one not in known]
+    if missing:
+        known.update(dict.fromkeys(missing))
+        known.update(issues.memberships(sight.kb.connection, missing))
+    found = ((one, known[one]) for one in case_ids)
+    return {one: place for one, place in found if place is not None}
+
+
+def _taught(sight: _Sight, groups: Sequence[Group]) -> Sequence[Group]:
+    """Those of the groups of which any outcome is known: evidence moves no other."""
+    if sight.as_of is not None:
+        return groups
+    known: dict[int, bool] = sight.kb.memory.of("taught")
+    missing = [group.issue_id for group in groups if group.issue_id not in known]
+    if missing:
+        with_outcomes = ledger.issues_with_outcomes(sight.kb.connection, missing)
+        known.update((one, one < 0 or one in with_outcomes) for one in missing)
+    return [group for group in groups if known[group.issue_id]]
 
 
 def _within_reach(plain: Sequence[Group], sight: _Sight) -> Sequence[Group]:
@@ -285,13 +321,13 @@ def _hit(
     found: Matches,
 ) -> IssueHit:
     connection = sight.kb.connection
-    everyone = cases.by_ids(connection, member_ids)
+    everyone = _cases(sight.kb, member_ids)
     similarity = found.similarities(sight.kb, sorted(everyone))
     stored = {one: case for one, case in everyone.items() if sight.scope.admits(one)}
-    placed = issues.memberships(connection, stored, as_of=sight.as_of)
+    placed = _placed(sight, list(stored))
     instances = _instances(list(stored.values()), similarity, placed, request=sight.request)
     titles = issues.titles(connection, [group.issue_id])
-    facets = cases.facets_of(connection, sorted(stored))
+    facets = _facets(sight.kb, sorted(stored))
     ordered = approaches(
         group.issue_id,
         similarity,
@@ -320,6 +356,22 @@ def _hit(
         ),
         terms=outline.terms,
     )
+
+
+def _cases(kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, Case]:
+    known: dict[int, Case] = kb.memory.of("cases")
+    missing = [one for one in case_ids if one not in known]
+    if missing:
+        known.update(cases.by_ids(kb.connection, missing))
+    return {one: known[one] for one in case_ids if one in known}
+
+
+def _facets(kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, tuple[tuple[str, str], ...]]:
+    known: dict[int, tuple[tuple[str, str], ...]] = kb.memory.of("facets")
+    missing = [one for one in case_ids if one not in known]
+    if missing:
+        known.update(cases.facets_of(kb.connection, missing))
+    return {one: known[one] for one in case_ids if one in known}
 
 
 def shown_of(ordered: Sequence[Approach], *, everything: bool) -> Sequence[Approach]:

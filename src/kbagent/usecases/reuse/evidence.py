@@ -166,6 +166,9 @@ def _attempts_by_issue(
     """Attempts by issue, each under its canonical approach."""
     found: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        approach = replace(attempt, resolution_id=canonical[attempt.resolution_id])
+        head = canonical[attempt.resolution_id]
+        approach = (
+            attempt if attempt.resolution_id == head else replace(attempt, resolution_id=head)
+        )
         found[issue_of[attempt.case_id]].append(approach)
     return {issue: tuple(some) for issue, some in found.items()}
