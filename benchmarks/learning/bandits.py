@@ -17,7 +17,7 @@ from benchmarks.learning.policies import (
 )
 from benchmarks.learning.simulation import Protocol, Run, run
 from benchmarks.learning.table import Row, mean_interval
-from benchmarks.learning.worlds import TUNING, Worlds, many_issues, two_arms
+from benchmarks.learning.worlds import REPORTING, TUNING, Worlds, many_issues, two_arms
 from kbagent.model.policy import PolicyParameters
 
 DEFAULT = PolicyParameters()
@@ -49,7 +49,7 @@ def examples(size: Size) -> Iterator[Row]:
         (1.0, 0.0, ((300, 0.90), (1000, 0.98))),
         (0.2, 0.1, ((1000, 0.80), (10_000, 0.97))),
     ):
-        protocol = Protocol(cases=size.long, report=report, wrong=wrong)
+        protocol = Protocol(cases=size.long, report=report, wrong=wrong, seed=REPORTING)
         what = "80/90, all told" if report == 1.0 else "80/90, 20 % told, 10 % wrong"
         for name, maker in (
             ("kbagent exploring", kbagent(EXPLORING)),
@@ -80,7 +80,7 @@ def entrenched(size: Size) -> Iterator[Row]:
         worlds = two_arms(size.pairs, 0.8, 0.9)
         policy = KbagentPolicy(worlds, parameters)
         policy.preload(0, 0, tried=500, worked=400)
-        result = run(worlds, policy, Protocol(cases=400))
+        result = run(worlds, policy, Protocol(cases=400, seed=REPORTING))
         share = _share_of(result, np.ones(size.pairs, dtype=np.int64), 300)
         exploring = parameters.exploration
         yield Row(

@@ -43,10 +43,10 @@ def off_policy(repetitions: int, rounds: int = 10_000, start: int = 0) -> Iterat
         yield from _judged(estimator, errors[estimator], covered[estimator], repetitions)
 
 
-def promotion(runs: int, outcomes: int = 10_000) -> Iterator[Row]:
+def promotion(runs: int, outcomes: int = 10_000, start: int = 0) -> Iterator[Row]:
     """How often the sequential test promotes; looked at after every 100 outcomes, as people do."""
     for gain, target in ((0.0, "≤ 0.05"), (0.02, ""), (0.05, "≥ 0.80"), (-0.05, "")):
-        promoted = [_ever_promoted(gain, seed, outcomes) for seed in range(runs)]
+        promoted = [_ever_promoted(gain, seed, outcomes) for seed in range(start, start + runs)]
         share = float(np.mean(promoted))
         met = {0.0: share <= 0.05, 0.05: share >= 0.80}.get(gain)
         half = 1.96 * (share * (1 - share) / runs) ** 0.5
