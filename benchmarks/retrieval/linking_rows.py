@@ -14,7 +14,7 @@ from benchmarks.retrieval.table import Row
 from kbagent.core.linking import clustering
 from kbagent.core.linking.assignment import GROUP_THRESHOLD, NEIGHBOURS, assign, place
 from kbagent.core.linking.discriminant import fit_discriminant
-from kbagent.core.linking.neighbours import BLOCK, density, nearest_neighbours
+from kbagent.core.linking.neighbours import BLOCK, Neighbours, density, nearest_neighbours
 from kbagent.core.linking.threshold import choose_threshold
 from kbagent.core.retrieval.fusion import normalised_bm25
 
@@ -51,6 +51,7 @@ def stored_rows(
 def queried_rows(
     stored: Engine,
     asked: Engine,
+    near: Neighbours,
     share: float,
     seeds: int,
     targets: tuple[float, float],
@@ -58,7 +59,6 @@ def queried_rows(
 ) -> Iterable[Row]:
     """One part stored with a share of the links, the other asked case by case."""
     vectors, truth = stored.case_vectors, stored.corpus.issues
-    near = nearest_neighbours(vectors, NEIGHBOURS)
     figures: dict[str, list[tuple[float, float]]] = {}
     for seed in range(seeds):
         known = _known(truth, share, seed)
@@ -100,17 +100,18 @@ def unlinked_rows(engine: Engine, most: int | None = None) -> Iterable[Row]:
         "connected components": (_components, np.arange(0.5, 0.96, 0.025)),
         "HDBSCAN": (_hdbscan, np.array([2, 3, 5, 8])),
     }
-    for measure, number in (("pairwise F1", 0), ("B-cubed F", 1)):
-        for system, (method, settings) in methods.items():
-            best = max(settings, key=lambda s: _quality(method(tune[0], s), tune[1])[number])
+    for system, (method, settings) in methods.items():
+        found = {float(one): method(tune[0], one) for one in settings}
+        for measure, number in (("pairwise F1", 0), ("B-cubed F", 1)):
+            best = max(found, key=lambda one, by=found, at=number: _quality(by[one], tune[1])[at])
             groups = method(report[0], best)
-            value = _quality(groups, report[1])[number]
+            precision = pairwise(groups, report[1])[0]
             yield Row(
                 engine.corpus.name,
                 protocol,
-                f"{system} ({best:.3g}; pair precision {pairwise(groups, report[1])[0]:.2f})",
+                f"{system} ({best:.3g}; pair precision {precision:.2f})",
                 measure,
-                interval([value]),
+                interval([_quality(groups, report[1])[number]]),
             )
 
 
@@ -137,6 +138,11 @@ def _hdbscan(vectors: Vectors, least: float) -> Ints:
 def _known(truth: Ints, share: float, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     return np.where(rng.random(len(truth)) < share, truth, -1)
+
+
+def neighbours_of(engine: Engine) -> Neighbours:
+    """The fifty nearest of each stored case."""
+    return nearest_neighbours(engine.case_vectors, NEIGHBOURS)
 
 
 def _placed(stored: Engine, issues: Ints, known: Ints, asked: Engine) -> Ints:
