@@ -65,6 +65,9 @@ COMMANDS: Mapping[str, Entry] = {
     "evaluate": Entry("evaluate", "Replay the past: would it have shown what worked?", LEARN),
     "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),
     "policy": Entry("policy", "See, change, promote and roll back how answers are ranked.", LEARN),
+    "patterns": Entry(
+        "patterns", "Find what goes with what: words, times, customers, releases.", LEARN
+    ),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
     "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),

@@ -518,7 +518,23 @@ CREATE TABLE step_evidence (
 CREATE INDEX step_evidence_by_resolution ON step_evidence (resolution_id, ordinal);
 """
 
-MIGRATIONS = (m001_foundation, m002_learning, m003_fixes, m004_runs)
+
+
+def m005_releases(db: "SqliteUtilsDatabase") -> None:
+    """Releases that people told of, so that rises and patterns can be seen against them."""
+    _execute_all(db, _RELEASES)
+
+
+_RELEASES = """
+CREATE TABLE releases (
+    version TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    by TEXT,
+    recorded_at TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (m001_foundation, m002_learning, m003_fixes, m004_runs, m005_releases)
 """In the order they were released; new ones are appended."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

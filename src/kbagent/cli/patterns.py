@@ -1,0 +1,115 @@
+"""`kbagent patterns`, and `kbagent patterns confirm|reject|mute`."""
+
+from datetime import timedelta, timezone, tzinfo
+from typing import Annotated
+
+import typer
+
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.output import print_screen, tell, to_json, write
+from kbagent.cli.requests import Narrowing, request_of
+from kbagent.errors import BadValue
+from kbagent.store.knowledge_base import open_knowledge_base
+
+app = typer.Typer(
+    invoke_without_command=True, help="Find what goes with what: words, times, customers, releases."
+)
+
+Handle = Annotated[str, typer.Argument(metavar="PATTERN", help="Its id, like p766784.")]
+
+
+@app.callback()
+def patterns(
+    context: typer.Context,
+    *,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only cases opened from this day on.")
+    ] = None,
+    min_lift: Annotated[
+        float, typer.Option("--min-lift", min=1.0, help="The least lift that is told.")
+    ] = 1.1,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind", metavar="KIND", help="Only phrasing, timing, cohort, keyword or release."
+        ),
+    ] = None,
+    zone: Annotated[
+        str, typer.Option("--zone", help="Hours are those of +02:00, or of Europe/Berlin.")
+    ] = "UTC",
+    limit: Annotated[int, typer.Option("-n", min=1, help="Patterns on the screen.")] = 15,
+    output: FormatOption = Format.TABLE,
+    kb: Kb = None,
+) -> None:
+    """Find what goes with what: words, times, customers, releases."""
+    if context.invoked_subcommand is not None:
+        return
+    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
+    from kbagent.cli.screens import patterns as screens
+    from kbagent.usecases.mine import patterns as mining
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        request = request_of(base, "", Narrowing(where=where, since=since))
+        found = mining.patterns(
+            base, mining.Asked(request, min_lift, mining.kind_named(kind), zone_of(zone))
+        )
+    match output:
+        case Format.JSON:
+            write(to_json(screens.patterns_json(found)))
+        case Format.CSV:
+            write(screens.patterns_csv(found))
+        case Format.MD:
+            write(screens.patterns_markdown(found))
+        case _:
+            print_screen(screens.format_patterns(found, limit=limit))
+
+
+@app.command()
+def confirm(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+    """Say that a pattern is true; you are told when it stops to hold."""
+    _say(handle, "confirmed", by, kb)
+
+
+@app.command()
+def reject(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+    """Say that a pattern is not true; it is not shown again."""
+    _say(handle, "rejected", by, kb)
+
+
+@app.command()
+def mute(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+    """Do not show a pattern again, true as it may be."""
+    _say(handle, "muted", by, kb)
+
+
+def _say(handle: str, verdict: str, by: str | None, kb: Kb) -> None:
+    from kbagent.usecases.mine import patterns as mining
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        mining.say(base, handle, verdict, by=by)
+    write(f"{handle} is {verdict}; say otherwise: kbagent patterns confirm {handle}")
+
+
+def zone_of(text: str) -> tzinfo:
+    """The time zone that an option names: an offset such as +02:00, or a name such as UTC.
+
+    Raises:
+        BadValue: it is neither.
+    """
+    import re
+    from zoneinfo import ZoneInfo
+
+    offset = re.fullmatch(r"([+-])(\d{1,2})(?::?(\d\d))?", text.strip())
+    if offset is not None and int(offset[2]) <= 14:
+        minutes = 60 * int(offset[2]) + int(offset[3] or 0)
+        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, KeyError) as error:
+        raise BadValue(
+            name="--zone", value=text, reason="write an offset like +02:00 or a name like UTC"
+        ) from error

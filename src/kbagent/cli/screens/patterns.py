@@ -1,0 +1,320 @@
+"""Patterns in words a team lead understands, each with its counts, its doubt and its cases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kbagent.cli.output import one_line, to_csv, to_markdown
+from kbagent.cli.page import Group, Padding, RenderableType, Text
+from kbagent.cli.screens import figures
+from kbagent.core.patterns.casetable import Kind
+from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
+from kbagent.core.patterns.lifetime import State
+from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
+
+_CONSEQUENT = ("escalated", "reopened")
+HEADER = (
+    "id",
+    "kind",
+    "antecedent",
+    "consequent",
+    "level",
+    "with",
+    "of",
+    "else",
+    "of all others",
+    "lift",
+    "adjusted difference",
+    "low",
+    "high",
+    "q",
+    "within",
+    "state",
+    "said",
+)
+
+
+def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
+    """The screen: the strongest patterns, and what only seemed to be one."""
+    if found.cases < FEWEST_CASES:
+        return Text(_too_few(found))
+    lines: list[RenderableType] = [_head(found)]
+    pointing = [one for one in found.told if _points_to_issue(one)]
+    single = [one for one in found.told if not _points_to_issue(one)]
+    for one in single[:limit]:
+        lines += [Text(""), *_told(one, found)]
+    lines += _words(pointing, found)
+    if not found.told:
+        lines.append(Text("Nothing goes with anything beyond what chance brings about."))
+    if len(single) > limit:
+        lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
+    lines += _apparent(found)
+    if found.muted:
+        lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
+    if found.gone:
+        names = ", ".join(found.gone)
+        lines.append(Text(f"Confirmed once, no longer found on these cases: {names}", "yellow"))
+    return Group(*lines)
+
+
+def pattern_rows(found: Patterns) -> list[dict[str, Any]]:
+    """One flat row per pattern, for JSON, CSV and Markdown."""
+    return [_row(one, found) for one in found.told]
+
+
+def patterns_json(found: Patterns) -> dict[str, Any]:
+    """Everything for a script."""
+    return {
+        "cases": found.cases,
+        "with_outcome": found.with_outcome,
+        "tested": found.tested,
+        "min_support": found.supported,
+        "releases": [
+            {"version": one.version, "at": one.at, "told": found.releases_told}
+            for one in found.releases
+        ],
+        "patterns": [
+            {**_row(one, found), "explains": list(one.pattern.explains), "cases": list(one.cases)}
+            for one in found.told
+        ],
+        "only_apparent": [
+            {
+                "antecedent": one.antecedent,
+                "consequent": one.consequent,
+                "level": one.level,
+                "vanishes_within": one.because,
+            }
+            for one in found.apparent
+        ],
+        "muted": found.muted,
+        "no_longer_found": list(found.gone),
+    }
+
+
+def patterns_csv(found: Patterns) -> str:
+    """A table for a spreadsheet."""
+    return to_csv(HEADER, _cells(found))
+
+
+def patterns_markdown(found: Patterns) -> str:
+    """A table for a page."""
+    return to_markdown(HEADER, _cells(found))
+
+
+def _cells(found: Patterns) -> list[list[object]]:
+    return [[row.get(name) for name in HEADER] for row in pattern_rows(found)]
+
+
+def _row(one: Told, found: Patterns) -> dict[str, Any]:
+    pattern = one.pattern
+    base: dict[str, Any] = {"id": one.handle, "kind": str(one.kind), "said": one.said or None}
+    if not isinstance(pattern, Pattern):
+        return base | {
+            "antecedent": f"reply: {pattern.phrase}",
+            "consequent": pattern.consequent,
+            "level": None,
+            "with": None,
+            "of": pattern.cases,
+            "adjusted difference": round(pattern.excess, 4),
+            "q": pattern.q,
+            "within": "issue, system",
+            "state": "holding",
+        }
+    base |= {
+        "antecedent": pattern.antecedent,
+        "consequent": pattern.consequent,
+        "level": _level(pattern, found) or None,
+        "q": pattern.q,
+        "within": ", ".join(pattern.confounders) or None,
+        "state": str(pattern.lifetime.state),
+        "reversal": pattern.reversal,
+    }
+    effect = pattern.effect
+    if isinstance(effect, RankEffect):
+        return base | {
+            "of": effect.exposed,
+            "of all others": effect.total - effect.exposed,
+            "median with": effect.median_with,
+            "median else": effect.median_without,
+            "adjusted difference": round(effect.cliffs_delta, 4),
+        }
+    counts = effect.counts
+    return base | {
+        "with": counts.both,
+        "of": counts.exposed,
+        "else": counts.affected - counts.both,
+        "of all others": counts.total - counts.exposed,
+        "lift": round(effect.lift, 3),
+        "adjusted difference": round(effect.adjusted.estimate, 4),
+        "low": round(effect.adjusted.low, 4),
+        "high": round(effect.adjusted.high, 4),
+    }
+
+
+def _too_few(found: Patterns) -> str:
+    if not found.cases:
+        return "There are no cases yet. Bring some in: kbagent import FILE"
+    cases = "1 case" if found.cases == 1 else f"{found.cases} cases"
+    return f"{cases}: too few to tell a pattern from chance; {FEWEST_CASES} are needed."
+
+
+def _head(found: Patterns) -> Text:
+    head = Text(f"{len(found.told)} pattern{'s' * (len(found.told) != 1)}", "bold")
+    head.append(
+        f" in {found.cases:,} cases, of {found.tested:,} pairs tested; at most 5 % of them"
+        " should be false. What goes together need not be cause and effect."
+    )
+    if not found.with_outcome:
+        head.append(" No case tells how it ended, so only problems and queues were looked at.")
+    return head
+
+
+def _points_to_issue(one: Told) -> bool:
+    pattern = one.pattern
+    return (
+        isinstance(pattern, Pattern)
+        and pattern.kind is Kind.KEYWORD
+        and pattern.consequent == "issue"
+    )
+
+
+def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
+    """The words that foretell an issue, issue by issue."""
+    if not pointing:
+        return []
+    by_issue: dict[str, list[str]] = {}
+    for one in pointing:
+        pattern = one.pattern
+        if isinstance(pattern, Pattern) and isinstance(pattern.effect, LevelEffect):
+            told = f"{one_line(pattern.antecedent, 30)} {pattern.effect.lift:.0f}×"
+            by_issue.setdefault(_level(pattern, found), []).append(told)
+    lines: list[RenderableType] = [Text(""), Text("Words that foretell an issue", "bold")]
+    for name, shown in by_issue.items():
+        lines.append(Text(f"  {name}"))
+        lines.append(Padding(Text(", ".join(shown[:8]), "dim"), (0, 0, 0, 4)))
+    return lines
+
+
+def _told(one: Told, found: Patterns) -> list[RenderableType]:
+    pattern = one.pattern
+    subject = _subject(pattern.antecedent if isinstance(pattern, Pattern) else pattern.phrase)
+    if isinstance(pattern, Pattern):
+        sentence, figures_line = _pattern(pattern, found)
+        notes = _notes(pattern)
+    else:
+        sentence = _better(pattern.consequent, pattern.excess)
+        points = f"{100 * pattern.excess:+.0f} points"
+        figures_line = (
+            f"{points} within the same issue, {pattern.cases} replies in {pattern.issues} issues"
+            f" that were answered both ways, q = {pattern.q:.2g}"
+        )
+        subject, notes = f"Replies with {one_line(pattern.phrase)}", []
+    mark = f"  ({one.said})" if one.said else ""
+    lines: list[RenderableType] = [
+        Text(f"{one.handle}  {subject}: {sentence}{mark}", "bold"),
+        Padding(Text(figures_line), (0, 0, 0, 9)),
+    ]
+    if pattern.explains:
+        named = ", ".join(one_line(name, 30) for name in pattern.explains[:4])
+        notes.append(f"explains {named}")
+    if one.cases:
+        notes.append("such as " + ", ".join(one_line(ref, 24) for ref in one.cases[:3]))
+    lines += [Padding(Text(note, "dim"), (0, 0, 0, 9)) for note in notes]
+    return lines
+
+
+def _subject(antecedent: str) -> str:
+    name, sign, value = one_line(antecedent).partition("=")
+    if not sign:
+        return name[:1].upper() + name[1:]
+    if name == "hour":
+        return f"Opened between {value.replace('-', ' and ')} h"
+    if name == "weekday":
+        return f"Opened on {value[2:]}"
+    if name == "since release":
+        return f"{value[:1].upper()}{value[1:]} after a release"
+    return f"{name} is {value}"
+
+
+def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:
+    effect = pattern.effect
+    if isinstance(effect, RankEffect):
+        sentence = _better(pattern.consequent, effect.cliffs_delta)
+        told = (
+            f"median {effect.median_with:g} of {effect.exposed:,} cases,"
+            f" {effect.median_without:g} of the others"
+        )
+        return sentence, f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
+    plain = pattern.consequent in _CONSEQUENT
+    what = pattern.consequent if plain else _level(pattern, found)
+    return f"{what} {_often(effect)}", _figures(effect) + _within(pattern)
+
+
+def _often(effect: LevelEffect) -> str:
+    if effect.lift >= 1:
+        return f"{effect.lift:.1f} times as often"
+    return f"{1 / max(effect.lift, 1e-9):.1f} times as rarely"
+
+
+def _figures(effect: LevelEffect) -> str:
+    c = effect.counts
+    rest, other = c.total - c.exposed, c.affected - c.both
+    return (
+        f"{c.both} of {c.exposed} ({figures.percent(c.both / max(c.exposed, 1))}), else {other} of"
+        f" {rest} ({figures.percent(other / max(rest, 1))}); {100 * effect.adjusted.estimate:+.0f}"
+        f" points [{100 * effect.adjusted.low:.0f}, {100 * effect.adjusted.high:.0f}]"
+    )
+
+
+def _within(pattern: Pattern) -> str:
+    return f" within the same {', '.join(pattern.confounders)}" if pattern.confounders else ""
+
+
+def _level(pattern: Pattern, found: Patterns) -> str:
+    if not pattern.level:
+        return ""
+    named = found.names.get(pattern.level, "")
+    label = "" if pattern.consequent in ("issue", "resolution") else f"{pattern.consequent} "
+    return f"{label}{one_line(pattern.level, 30)}" + (f" ‘{one_line(named, 44)}’" if named else "")
+
+
+def _better(consequent: str, excess: float) -> str:
+    more = "higher" if excess > 0 else "lower"
+    if consequent == "minutes to resolve":
+        return "slower" if excess > 0 else "faster"
+    if consequent == "reopened":
+        return "more reopened" if excess > 0 else "less reopened"
+    return f"{more} {consequent}"
+
+
+def _notes(pattern: Pattern) -> list[str]:
+    notes = []
+    life = pattern.lifetime
+    since, last = month_of(life.first), month_of(life.last)
+    if life.state is State.RETIRED:
+        notes.append(f"no longer holds: {since:%Y-%m} to {last:%Y-%m} only")
+    else:
+        notes.append(f"holds since {since:%Y-%m}")
+    if pattern.reversal:
+        notes.append("looks the other way round until like is compared with like")
+    if pattern.aliases:
+        notes.append(f"cannot be told apart from {', '.join(pattern.aliases[:4])}")
+    return notes
+
+
+def _apparent(found: Patterns) -> Sequence[RenderableType]:
+    if not found.apparent:
+        return []
+    lines: list[RenderableType] = [Text(""), Text("Only seems so", "bold")]
+    for one in found.apparent[:3]:
+        level = one_line(one.level, 30) if one.level else ""
+        lines.append(
+            Padding(
+                Text(
+                    f"{one_line(one.antecedent, 40)} and {one.consequent} {level}: vanishes within"
+                    f" the same {one_line(one.because)}",
+                    "dim",
+                ),
+                (0, 0, 0, 2),
+            )
+        )
+    return lines

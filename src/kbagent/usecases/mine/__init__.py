@@ -1,0 +1,1 @@
+"""What thousands of cases say that no one person sees: patterns, rises, routes."""

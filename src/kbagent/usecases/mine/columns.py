@@ -1,0 +1,252 @@
+"""The stored cases as columns: what is known when a case arrives, and what became of it.
+
+Decides which of a case's facets can be an antecedent: names of people, identifiers, moments and
+links are none (nearly every value is its own), nor is what is only known afterwards (status,
+satisfaction, close codes). Reads by streaming; what stays in memory are numbers.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor, Kind
+from kbagent.model.case import CaseStatus
+from kbagent.store import columns, releases
+from kbagent.store.moments import known
+from kbagent.store.releases import Release
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MOST_DISTINCT = 0.3
+"""Share of a facet's cases above which its different values make it an identifier."""
+MOST_VALUES = 20_000
+FEW_SEVERAL = 0.1
+"""Share of repeated values up to which a facet counts as having one value per case."""
+FEWEST_FIRST = 5
+"""Cases of a version before its first case is taken for its release."""
+BEFORE_FIRST_DAYS = 28
+"""Days from the oldest case on in which a version that is seen was probably out before."""
+QUEUE_NAMES = (
+    "queue",
+    "assignment_group",
+    "group",
+    "group_name",
+    "team",
+    "group_id",
+    "department",
+    "desk",
+    "project_key",
+)
+"""Facets that usually hold the queue, in the order in which they are looked for."""
+_AFTERWARDS = re.compile(
+    r"satisf|csat|rating|score|survey|status|state|resol|reopen|escal|metric|stats|clos|solved"
+    r"|updated|updates|spent|minutes|duration|replies|notes|comment|^marks?$|grade|has_incidents",
+    re.I,
+)
+_PEOPLE = re.compile(
+    r"assign(ee|ed)|responder|agent|owner|creator|reporter|requester|submitter|author$|caller"
+    r"|contact|(^|_)by$|user|recipient",
+    re.I,
+)
+_TRIAGE = re.compile(
+    r"priorit|urgen|impact|severit|^(issue_?)?type$|tags?$|labels?$|queue|spam", re.I
+)
+"""Set while the case is handled: a sign of what became of it, no cause."""
+CUSTOMER = re.compile(r"company|organi[sz]ation|account|customer|client|tenant", re.I)
+"""Who asks: nested in every cohort, so it can be an antecedent but no confounder."""
+ABOUT = 0.8
+"""Share of an issue's cases with one value from which a facet says what the issue is about."""
+_NO_VALUE = re.compile(r"\d{4}-\d\d-\d\d[T ]|https?://|\d\d/\w+/\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cases in order of opening, place 0, 1, …; each array counts them all.
+
+    `issue` is an issue id or −1, `escalated` and `reopened` are 1, 0 or `UNRECORDED`, `csat` and
+    `minutes` are NaN where unknown.
+    """
+
+    case_ids: Ints
+    opened: list[datetime]
+    system: Factor
+    issue: Ints
+    escalated: Codes
+    reopened: Codes
+    csat: Floats
+    minutes: Floats
+
+    @property
+    def size(self) -> int:
+        """How many cases there are."""
+        return int(self.case_ids.size)
+
+    @property
+    def months(self) -> Codes:
+        """Months since the year 0, by which a pattern's period is told."""
+        return np.array([12 * at.year + at.month - 1 for at in self.opened], dtype=np.int32)
+
+    def places(self, ids: Ints) -> Ints:
+        """Where these cases stand; −1 for a case that is no part of the columns."""
+        order = np.argsort(self.case_ids, kind="stable")
+        at = np.searchsorted(self.case_ids[order], ids)
+        at = np.minimum(at, max(self.size - 1, 0))
+        if not self.size:
+            return np.full(ids.size, -1, dtype=np.int64)
+        return np.where(self.case_ids[order][at] == ids, order[at], -1)
+
+
+def load_columns(connection: sqlite3.Connection, admitted: Ints | None = None) -> Columns:
+    """The columns of all cases, or of those `admitted` (ids, ascending)."""
+    kept = None if admitted is None else set(admitted.tolist())
+    ids, opened, systems, issue, escalated, reopened, csat, minutes = ([] for _ in range(8))
+    for row in columns.outlines(connection):
+        if kept is not None and row[0] not in kept:
+            continue
+        ids.append(row[0])
+        systems.append(row[1])
+        opened.append(known(row[2]).astimezone(UTC))
+        reopened.append(_reopened(row[3]))
+        csat.append(np.nan if row[4] is None else row[4])
+        minutes.append(np.nan if row[5] is None else row[5])
+        escalated.append(UNRECORDED if row[6] is None else int(row[6]))
+        issue.append(-1 if row[7] is None else row[7])
+    return Columns(
+        np.array(ids, dtype=np.int64),
+        opened,
+        Factor.of("system", systems),
+        np.array(issue, dtype=np.int64),
+        np.array(escalated, dtype=np.int32),
+        np.array(reopened, dtype=np.int32),
+        np.array(csat, dtype=np.float64),
+        np.array(minutes, dtype=np.float64),
+    )
+
+
+def _reopened(status: str) -> int:
+    if status == CaseStatus.REOPENED:
+        return 1
+    return 0 if status == CaseStatus.RESOLVED else UNRECORDED
+
+
+def factor_of(connection: sqlite3.Connection, found: Columns, name: str) -> Factor | None:
+    """One facet as a factor, None when more than a few cases have several of its values.
+
+    Of those few the last value counts (for versions the one affected last).
+    """
+    ids, values = [], []
+    for case_id, value in columns.facet_column(connection, name):
+        ids.append(case_id)
+        values.append(value)
+    places = found.places(np.array(ids, dtype=np.int64))
+    there = places >= 0
+    if np.unique(places[there]).size < (1 - FEW_SEVERAL) * there.sum():
+        return None
+    levels = tuple(sorted({v for v, kept in zip(values, there.tolist(), strict=True) if kept}))
+    number = {level: i for i, level in enumerate(levels)}
+    codes = np.full(found.size, UNRECORDED, dtype=np.int32)
+    codes[places[there]] = [
+        number[v] for v, kept in zip(values, there.tolist(), strict=True) if kept
+    ]
+    kind = Kind.RELEASE if name.casefold() in VERSION_NAMES else Kind.COHORT
+    return Factor(name, levels, codes, kind)
+
+
+def cohort_factors(connection: sqlite3.Connection, found: Columns) -> list[Factor]:
+    """The facets that can be antecedents: known on arrival, shared by cases, of several values."""
+    names = [
+        name
+        for name, values in columns.facet_names(connection)
+        if 1 < values <= min(MOST_VALUES, found.size)
+        and not _AFTERWARDS.search(name)
+        and not _PEOPLE.search(name)
+        and not _TRIAGE.search(name)
+        and name.casefold() not in QUEUE_NAMES
+    ]
+    loaded = [factor_of(connection, found, name) for name in names]
+    return [factor for factor in loaded if factor is not None and _is_shared(factor)]
+
+
+def _is_shared(factor: Factor) -> bool:
+    """Whether cases share its values, so that it is no identifier, moment or link."""
+    held = int((factor.codes != UNRECORDED).sum())
+    if len(factor.levels) < 2 or len(factor.levels) > MOST_DISTINCT * held:
+        return False
+    return not any(_NO_VALUE.match(level) for level in factor.levels[:5])
+
+
+def problem_facets(found: Columns, factors: Sequence[Factor]) -> frozenset[str]:
+    """Facets that name the problem in other words (a component): nearly fixed by the issue.
+
+    Cases of issues with five cases or more are looked at; a facet that is the same for nearly
+    everybody says nothing about issues and is none.
+    """
+    return frozenset(factor.name for factor in factors if _names_the_problem(found, factor))
+
+
+def _names_the_problem(found: Columns, factor: Factor) -> bool:
+    there = (factor.codes != UNRECORDED) & (found.issue >= 0)
+    if there.sum() < FEWEST_FIRST:
+        return False
+    _, issues, sizes = np.unique(found.issue[there], return_inverse=True, return_counts=True)
+    width = len(factor.levels)
+    pairs = issues.astype(np.int64) * width + factor.codes[there]
+    pair, counts = np.unique(pairs, return_counts=True)
+    most = np.zeros(sizes.size, dtype=np.int64)
+    np.maximum.at(most, pair // width, counts)
+    large = sizes >= FEWEST_FIRST
+    overall = float(np.bincount(factor.codes[there]).max() / there.sum())
+    if not large.any():
+        return False
+    within = float(most[large].sum() / sizes[large].sum())
+    return within >= ABOUT and within - overall > (1 - overall) / 2
+
+
+def queue_factor(
+    connection: sqlite3.Connection, found: Columns, named: str | None = None
+) -> Factor | None:
+    """The facet that holds the queue: the one named, else the usual one most cases have."""
+    have = [name for name, _ in columns.facet_names(connection)]
+    wanted = (named,) if named is not None else QUEUE_NAMES
+    best: Factor | None = None
+    for name in wanted:
+        for own in have:
+            if own.casefold() == name.casefold():
+                factor = factor_of(connection, found, own)
+                if factor is not None and (best is None or _held(factor) > _held(best)):
+                    best = factor
+    return best if best is not None and (named is not None or len(best.levels) > 1) else None
+
+
+def _held(factor: Factor) -> int:
+    return int((factor.codes != UNRECORDED).sum())
+
+
+def known_releases(
+    connection: sqlite3.Connection, found: Columns, factors: Sequence[Factor]
+) -> tuple[list[Release], bool]:
+    """The releases told of, else what the version facet shows; and whether they were told.
+
+    From a facet a release is the first case of a version, where the version was not there from
+    the beginning.
+    """
+    told = releases.everyone(connection)
+    if told:
+        return told, True
+    versions = [factor for factor in factors if factor.name.casefold() in VERSION_NAMES]
+    if not versions or not found.size:
+        return [], False
+    codes, made = versions[0].codes, []
+    for level, name in enumerate(versions[0].levels):
+        rows = np.flatnonzero(codes == level)
+        first = found.opened[int(rows[0])] if rows.size >= FEWEST_FIRST else None
+        if first is not None and (first - found.opened[0]).days >= BEFORE_FIRST_DAYS:
+            made.append(Release(name, first))
+    return sorted(made, key=lambda one: (one.at, one.version)), False

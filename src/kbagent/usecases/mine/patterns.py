@@ -1,0 +1,434 @@
+"""`kbagent patterns`: what of a case goes with what became of it, on the stored cases.
+
+Puts together what `core.patterns` needs (facets, hour, weekday, releases, words and the form of
+the message; issue, queue, escalation, reopening, satisfaction, time to resolve, the resolution
+that worked) and says afterwards what people said of a pattern. Does not test anything itself.
+"""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+
+import numpy as np
+
+from kbagent.core.patterns.casetable import (
+    UNRECORDED,
+    CaseTable,
+    Codes,
+    Consequent,
+    Factor,
+    Features,
+    Kind,
+    features_of,
+    joined,
+)
+from kbagent.core.patterns.discovery import Apparent, Pattern, Settings, discover
+from kbagent.core.patterns.messageform import form_features, release_factors, timing_factors
+from kbagent.core.patterns.openings import opening_features
+from kbagent.core.patterns.phrasing import Formulation, formulations, way_features
+from kbagent.core.patterns.terms import candidates, term_rows, terms_of, words
+from kbagent.errors import BadValue, UnknownHandle
+from kbagent.model.lookup import Request
+from kbagent.store import cases, columns, decisions, resolutions
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.releases import Release
+from kbagent.usecases.mine.columns import (
+    CUSTOMER,
+    Columns,
+    cohort_factors,
+    known_releases,
+    load_columns,
+    problem_facets,
+    queue_factor,
+)
+from kbagent.usecases.retrieve.details import issue_titles
+from kbagent.usecases.retrieve.scope import scope_of
+
+FEWEST_CASES = 40
+"""Cases below which no pattern could be told from chance; the same as twice the support."""
+MOST_CHARACTERS = 4_000
+"""Characters of a message whose words are looked at."""
+VOCABULARY_CASES = 100_000
+"""Cases, evenly spread, on which words are chosen when there are more."""
+FEWEST_ISSUES = 5
+"""Issues in whose replies a formulation occurs, to be one."""
+MOST_LEVELS = 300
+"""Issues, and likewise resolutions, that are consequents of their own: the most frequent ones."""
+QUEUE = "queue"
+DECISION = "pattern"
+ELSE = "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: which cases, how strong, of which kind (None: all), in which time zone."""
+
+    request: Request = field(default_factory=lambda: Request(""))
+    min_lift: float = 1.1
+    kind: Kind | None = None
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A pattern with its handle, what people said of it, and its examples by name."""
+
+    handle: str
+    pattern: Pattern | Formulation
+    said: str
+    cases: tuple[str, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What the antecedent is made of."""
+        return self.pattern.kind if isinstance(self.pattern, Pattern) else Kind.PHRASING
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """All that was found. `names` says what an issue or a resolution is called.
+
+    `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
+    person confirmed and that no longer hold on these cases.
+    """
+
+    cases: int
+    with_outcome: int
+    tested: int
+    supported: int
+    told: tuple[Told, ...]
+    apparent: tuple[Apparent, ...]
+    names: Mapping[str, str]
+    releases: tuple[Release, ...]
+    releases_told: bool
+    muted: int
+    gone: tuple[str, ...]
+
+
+def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
+    """Everything that goes with something, strongest first.
+
+    Raises:
+        BadFilter: a filter names a facet that no case has.
+    """
+    connection = kb.connection
+    found = load_columns(connection, scope_of(connection, asked.request).case_ids)
+    factors = cohort_factors(connection, found)
+    released, by_people = known_releases(connection, found, factors)
+    settings = Settings(min_lift=asked.min_lift)
+    discovery_patterns: Sequence[Pattern] = ()
+    phrased: Sequence[Formulation] = ()
+    tested = 0
+    apparent: tuple[Apparent, ...] = ()
+    if found.size >= FEWEST_CASES:
+        table, consequents, considered = _table(connection, found, factors, released, asked.zone)
+        if asked.kind is not None:  # what is not asked for is not tested, nor corrected for
+            table, considered = _only(table, asked.kind), considered * (asked.kind is Kind.KEYWORD)
+        result = discover(table, consequents, settings, considered)
+        discovery_patterns = [one for one in result.patterns if not _is_itself(one, consequents)]
+        tested, apparent = result.tested, result.apparent
+        if asked.kind in (None, Kind.PHRASING):
+            phrased = _phrasing(connection, found, settings)
+    every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
+    every.sort(key=lambda one: (-abs(one.z), handle_of(one)))
+    told, muted, gone = _with_what_was_said(connection, found, every)
+    return Patterns(
+        cases=found.size,
+        with_outcome=_with_outcome(found),
+        tested=tested,
+        supported=settings.min_support,
+        told=tuple(told),
+        apparent=apparent,
+        names=_names(kb, discovery_patterns),
+        releases=tuple(released),
+        releases_told=by_people,
+        muted=muted,
+        gone=gone,
+    )
+
+
+def kind_named(text: str | None) -> Kind | None:
+    """The kind of antecedent with this name; None stays None.
+
+    Raises:
+        BadValue: there is no such kind.
+    """
+    if text is None:
+        return None
+    try:
+        return Kind(text)
+    except ValueError as error:
+        names = ", ".join(Kind)
+        raise BadValue(name="--kind", value=text, reason=f"write one of {names}") from error
+
+
+def say(kb: KnowledgeBase, handle: str, verdict: str, *, by: str | None = None) -> None:
+    """Note what a person thinks of a pattern: confirmed, rejected or muted.
+
+    Raises:
+        UnknownHandle: no such pattern is found in this knowledge base.
+    """
+    known = {one.handle for one in patterns(kb, Asked()).told}
+    known |= set(_said(kb.connection))
+    if handle not in known:
+        raise UnknownHandle(handle=handle, hint="`kbagent patterns` shows them.")
+    with kb.database.write() as connection:
+        data = {"pattern": handle, "verdict": verdict}
+        decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
+
+
+def handle_of(one: Pattern | Formulation) -> str:
+    """`p` and six digits that stand for what goes with what, whatever the counts are."""
+    if isinstance(one, Pattern):
+        text = f"{one.antecedent}\0{one.consequent}\0{one.level}"
+    else:
+        text = f"{one.phrase}\0{one.consequent}\0reply"
+    return "p" + hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
+
+
+def _said(connection: sqlite3.Connection) -> dict[str, str]:
+    """The latest verdict on each pattern."""
+    return {
+        one.data["pattern"]: one.data["verdict"] for one in decisions.standing(connection, DECISION)
+    }
+
+
+def _with_what_was_said(
+    connection: sqlite3.Connection, found: Columns, every: Sequence[Pattern | Formulation]
+) -> tuple[list[Told], int, tuple[str, ...]]:
+    said = _said(connection)
+    by_handle = {handle_of(one): one for one in every}
+    shown = {h: one for h, one in by_handle.items() if said.get(h) not in ("muted", "rejected")}
+    wanted = [int(found.case_ids[row]) for one in shown.values() for row in one.examples]
+    refs = {key: case.ref for key, case in cases.by_ids(connection, wanted).items()}
+    told = [
+        Told(h, one, said.get(h, ""), tuple(refs[int(found.case_ids[r])] for r in one.examples))
+        for h, one in shown.items()
+    ]
+    gone = tuple(sorted(h for h, v in said.items() if v == "confirmed" and h not in by_handle))
+    return told, len(by_handle) - len(shown), gone
+
+
+def _with_outcome(found: Columns) -> int:
+    """Cases of which satisfaction, time, escalation or reopening is known."""
+    some = (found.escalated != UNRECORDED) | (found.reopened != UNRECORDED)
+    return int((some | ~np.isnan(found.csat) | ~np.isnan(found.minutes)).sum())
+
+
+def _table(
+    connection: sqlite3.Connection,
+    found: Columns,
+    factors: Sequence[Factor],
+    released: Sequence[Release],
+    zone: tzinfo,
+) -> tuple[CaseTable, list[Consequent], int]:
+    """The table, its consequents, and how many pairs of left-out words must be corrected for."""
+    issue = _frequent("issue", [f"i{i}" if i >= 0 else None for i in found.issue.tolist()])
+    queue = queue_factor(connection, found)
+    about = problem_facets(found, factors)
+    consequents = _consequents(connection, found, issue, queue, about)
+    moments = [(one.version, one.at) for one in released]
+    since = _since_releases(found, factors, moments)
+    every = [
+        replace(found.system, testable=False),
+        replace(issue, testable=False),
+        *(one for one in factors if not CUSTOMER.search(one.name)),
+        *timing_factors(found.opened, zone),
+        *(one for one in since if one.name == "release"),
+    ]
+    fresh = features_of([one for one in since if one.name != "release"])
+    extra, left_out = _words(connection, found, issue)
+    customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
+    form = joined(joined(_form(connection, found), customers), fresh)
+    levels = sum(len(c.told or c.levels) or 1 for c in consequents)
+    table = CaseTable.of(every, joined(form, extra), found.months)
+    return table, consequents, left_out * levels
+
+
+def _since_releases(
+    found: Columns, factors: Sequence[Factor], moments: Sequence[tuple[str, datetime]]
+) -> list[Factor]:
+    """How fresh the latest release was, and which it was unless the cases say their version.
+
+    A version and the period in which it was the latest explain each other away; for the same
+    reason freshness is an antecedent but no confounder.
+    """
+    made = release_factors(found.opened, moments)
+    if any(one.kind is Kind.RELEASE for one in factors):
+        return [one for one in made if one.name != "release"]
+    return made
+
+
+def _only(table: CaseTable, kind: Kind) -> CaseTable:
+    """The table with the antecedents of one kind; every factor stays a confounder."""
+    kept = [j for j, one in enumerate(table.features.kinds) if one is kind]
+    return replace(table, features=table.features.chosen(kept))
+
+
+def _is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
+    """Whether it says the same twice: an issue's component."""
+    owner = one.antecedent.partition("=")[0]
+    return any(owner in c.not_by for c in consequents if c.name == one.consequent)
+
+
+def _consequents(
+    connection: sqlite3.Connection,
+    found: Columns,
+    issue: Factor,
+    queue: Factor | None,
+    about: frozenset[str],
+) -> list[Consequent]:
+    worked = _frequent("resolution", _what_worked(connection, found))
+    made = [
+        _of_levels(issue, frozenset({"issue"}) | about),
+        _of_levels(worked, frozenset()),
+        Consequent("escalated", ("no", "yes"), found.escalated, told=(1,)),
+        Consequent("reopened", ("no", "yes"), found.reopened, told=(1,)),
+        Consequent("satisfaction", values=found.csat),
+        Consequent("minutes to resolve", values=found.minutes),
+    ]
+    if queue is not None:
+        made.append(_of_levels(_where_chosen(queue, found.system), frozenset()))
+    return [one for one in made if one.known.any()]
+
+
+def _where_chosen(queue: Factor, system: Factor) -> Factor:
+    """The queue, unrecorded for ticket systems that have only one: there nobody chose."""
+    codes = queue.codes.copy()
+    for level in range(len(system.levels)):
+        own = system.codes == level
+        if np.unique(codes[own & (codes != UNRECORDED)]).size < 2:
+            codes[own] = UNRECORDED
+    return replace(queue, name=QUEUE, codes=codes)
+
+
+def _of_levels(factor: Factor, not_by: frozenset[str]) -> Consequent:
+    told = tuple(i for i, level in enumerate(factor.levels) if level != ELSE)
+    # None tells only what makes a level likelier; that is what is wanted of many levels.
+    whole = None if len(told) == len(factor.levels) else told
+    return Consequent(factor.name, factor.levels, factor.codes, not_by=not_by, told=whole)
+
+
+def _frequent(name: str, values: Sequence[str | None]) -> Factor:
+    """A factor of the most frequent values; the others share one level."""
+    counted = Counter(value for value in values if value is not None)
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    kept = {value for value, _ in ordered[:MOST_LEVELS]}
+    return Factor.of(name, [v if v is None or v in kept else ELSE for v in values])
+
+
+def _what_worked(connection: sqlite3.Connection, found: Columns) -> list[str | None]:
+    """The approach that worked on each case, the latest where several did."""
+    rows = list(columns.worked(connection))
+    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
+    values: list[str | None] = [None] * found.size
+    for place, row in zip(places.tolist(), rows, strict=True):
+        if place >= 0:
+            values[place] = f"r{row[1]}"
+    return values
+
+
+def _texts(connection: sqlite3.Connection, found: Columns) -> Iterator[str]:
+    """The message of each case of the columns, in their order."""
+    wanted = iter(found.case_ids.tolist())
+    awaited = next(wanted, None)
+    for case_id, title, body in columns.messages(connection):
+        if case_id == awaited:
+            yield f"{title}\n{body}"[:MOST_CHARACTERS]
+            awaited = next(wanted, None)
+
+
+def _form(connection: sqlite3.Connection, found: Columns) -> Features:
+    return form_features(list(_texts(connection, found)))
+
+
+def _words(connection: sqlite3.Connection, found: Columns, issue: Factor) -> tuple[Features, int]:
+    """Words and phrases worth testing, and how many eligible ones were left out."""
+    least = Settings().min_support
+    step = -(-found.size // VOCABULARY_CASES)
+    sample = (words(text) for i, text in enumerate(_texts(connection, found)) if i % step == 0)
+    rows = term_rows(sample, max(2, least // step))
+    if step > 1:
+        rows = _rows_of(set(rows), _texts(connection, found))
+    count = len(issue.levels)
+    chosen = candidates(rows, issue.codes, count)
+    return chosen.features, max(0, chosen.considered - len(chosen.features))
+
+
+def _rows_of(vocabulary: set[str], texts: Iterator[str]) -> dict[str, Codes]:
+    """The cases of each known term, in one pass."""
+    from array import array
+
+    where = {term: array("i") for term in sorted(vocabulary)}
+    for i, text in enumerate(texts):
+        for term in terms_of(words(text)) & vocabulary:
+            where[term].append(i)
+    return {term: np.frombuffer(r, dtype=np.int32) for term, r in where.items() if len(r)}
+
+
+def _phrasing(
+    connection: sqlite3.Connection, found: Columns, settings: Settings
+) -> list[Formulation]:
+    """Formulations of replies that go with satisfaction and reopening, within issues."""
+    replies = _replies(connection, found)
+    rows = np.array(sorted(replies), dtype=np.int64)
+    rows = rows[found.issue[rows] >= 0] if rows.size else rows
+    if not rows.size:
+        return []
+    texts = [replies[row] for row in rows.tolist()]
+    features = joined(way_features(texts), opening_features(texts, settings.min_support))
+    asked = [
+        Consequent("satisfaction", values=found.csat[rows]),
+        Consequent("reopened", ("no", "yes"), found.reopened[rows], told=(1,)),
+    ]
+    _, issues = np.unique(found.issue[rows], return_inverse=True)
+    features = _across_issues(features, issues.astype(np.int32))
+    system = Factor("system", found.system.levels, found.system.codes[rows])
+    made = [
+        one
+        for consequent in asked  # each is a question of its own, corrected for by itself
+        for one in formulations(
+            features,
+            issues.astype(np.int32),
+            [consequent],
+            [system],
+            min_support=settings.min_support,
+            false_discovery=settings.false_discovery,
+        )
+    ]
+    return [replace(one, examples=tuple(int(rows[r]) for r in one.examples)) for one in made]
+
+
+def _across_issues(features: Features, issues: Codes) -> Features:
+    """Those that are used for several issues: else they are what is said, not how."""
+    spread = [np.unique(issues[features.column(j)]).size for j in range(len(features))]
+    return features.chosen([j for j, count in enumerate(spread) if count >= FEWEST_ISSUES])
+
+
+def _replies(connection: sqlite3.Connection, found: Columns) -> dict[int, str]:
+    """What was answered on each case, by place."""
+    rows = list(columns.replies(connection))
+    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
+    texts: dict[int, str] = {}
+    for place, (_, text) in zip(places.tolist(), rows, strict=True):
+        if place >= 0:
+            before = texts.get(place)
+            texts[place] = text if before is None else f"{before}\n{text}"
+    return texts
+
+
+def _names(kb: KnowledgeBase, found: Sequence[Pattern]) -> dict[str, str]:
+    """What the issues and resolutions among the patterns are called."""
+    issues = sorted({int(one.level[1:]) for one in found if one.consequent == "issue"})
+    approaches = {int(one.level[1:]) for one in found if one.consequent == "resolution"}
+    named = {f"i{key}": title for key, title in issue_titles(kb, issues).items()}
+    texts = resolutions.by_ids(kb.connection, approaches)
+    return {**named, **{f"r{key}": one.text for key, one in texts.items()}}
+
+
+def month_of(ordinal: int) -> datetime:
+    """The first moment of a month of `Columns.months`."""
+    return datetime(ordinal // 12, ordinal % 12 + 1, 1, tzinfo=UTC)
