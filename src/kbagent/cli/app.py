@@ -68,6 +68,12 @@ COMMANDS: Mapping[str, Entry] = {
     "patterns": Entry(
         "patterns", "Find what goes with what: words, times, customers, releases.", LEARN
     ),
+    "emerging": Entry(
+        "emerging:emerging",
+        "See what is rising now, what is behind it, and what worked before.",
+        LEARN,
+    ),
+    "release": Entry("emerging:release", "Tell of releases, and list them.", LEARN),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
     "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),

@@ -331,7 +331,7 @@ def _what_worked(connection: sqlite3.Connection, found: Columns) -> list[str | N
     return values
 
 
-def _texts(connection: sqlite3.Connection, found: Columns) -> Iterator[str]:
+def texts_of(connection: sqlite3.Connection, found: Columns) -> Iterator[str]:
     """The message of each case of the columns, in their order."""
     wanted = iter(found.case_ids.tolist())
     awaited = next(wanted, None)
@@ -342,17 +342,17 @@ def _texts(connection: sqlite3.Connection, found: Columns) -> Iterator[str]:
 
 
 def _form(connection: sqlite3.Connection, found: Columns) -> Features:
-    return form_features(list(_texts(connection, found)))
+    return form_features(list(texts_of(connection, found)))
 
 
 def _words(connection: sqlite3.Connection, found: Columns, issue: Factor) -> tuple[Features, int]:
     """Words and phrases worth testing, and how many eligible ones were left out."""
     least = Settings().min_support
     step = -(-found.size // VOCABULARY_CASES)
-    sample = (words(text) for i, text in enumerate(_texts(connection, found)) if i % step == 0)
+    sample = (words(text) for i, text in enumerate(texts_of(connection, found)) if i % step == 0)
     rows = term_rows(sample, max(2, least // step))
     if step > 1:
-        rows = _rows_of(set(rows), _texts(connection, found))
+        rows = _rows_of(set(rows), texts_of(connection, found))
     count = len(issue.levels)
     chosen = candidates(rows, issue.codes, count)
     return chosen.features, max(0, chosen.considered - len(chosen.features))

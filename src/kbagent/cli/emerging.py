@@ -1,0 +1,85 @@
+"""`kbagent emerging`, and `kbagent release add|list`."""
+
+from typing import Annotated
+
+import typer
+
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.output import print_screen, tell, to_csv, to_json, to_markdown, write
+from kbagent.cli.requests import end_of, start_of
+from kbagent.errors import UsageError
+from kbagent.store.knowledge_base import open_knowledge_base
+
+emerging = typer.Typer()
+release = typer.Typer(no_args_is_help=True, help="Tell of releases, and list them.")
+
+
+@emerging.command()
+def rising(
+    *,
+    days: Annotated[
+        int, typer.Option("--days", min=1, help="Rises of the last so many days.")
+    ] = 14,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="With the cases up to this day only.")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+    kb: Kb = None,
+) -> None:
+    """See what is rising now, what is behind it, and what worked before."""
+    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
+    from kbagent.cli.screens import emerging as screens
+    from kbagent.usecases.mine import emerging as mining
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = mining.emerging(base, within=days, as_of=end_of("--as-of", as_of))
+    match output:
+        case Format.JSON:
+            write(to_json(screens.emerging_json(found)))
+        case Format.CSV:
+            write(screens.emerging_csv(found))
+        case Format.MD:
+            write(screens.emerging_markdown(found))
+        case _:
+            print_screen(screens.format_emerging(found))
+
+
+@release.command()
+def add(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Such as 4.2.")],
+    *,
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="The day it came out.")],
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Tell that a version came out."""
+    from kbagent.usecases.mine.emerging import tell_release
+
+    moment = start_of("--at", at)
+    if moment is None:
+        raise UsageError(what="Say when it came out: --at DATE.")
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        made = tell_release(base, version, moment, by=by)
+    write(f"{made.version} came out on {made.at:%Y-%m-%d}; see: kbagent emerging")
+
+
+@release.command("list")
+def list_releases(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+    """List the releases that are known, and where from."""
+    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
+    from kbagent.cli.screens import emerging as screens
+    from kbagent.usecases.mine.emerging import all_releases
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found, told = all_releases(base)
+    header = ("version", "at", "told")
+    rows = [(one.version, one.at, told) for one in found]
+    match output:
+        case Format.JSON:
+            write(to_json(screens.releases_json(found, told=told)))
+        case Format.CSV:
+            write(to_csv(header, rows))
+        case Format.MD:
+            write(to_markdown(header, rows))
+        case _:
+            print_screen(screens.format_releases(found, told=told))
