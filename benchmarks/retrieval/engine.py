@@ -81,9 +81,10 @@ class Engine:
         """All systems' rankings for one query; `without` is the case that asks, if stored."""
         dense = self._dense_candidates(query, without)
         lexical = self._lexical_candidates(text, without)
-        rows = np.array(sorted({*dense, *lexical}), dtype=np.int64)
+        named = self._postings(text, without)
+        rows = np.array(sorted({*dense, *lexical}.union(*named.values())), dtype=np.int64)
         best_passage, cosines = self._cosines(query, rows)
-        terms = self._fused(text, rows, cosines, lexical)
+        terms = self._fused(text, rows, cosines, lexical, named)
         return Rankings(
             {
                 "BM25": by_score(lexical),
@@ -97,22 +98,30 @@ class Engine:
             terms,
         )
 
+    def _postings(self, text: str, without: int | None) -> dict[str, set[int]]:
+        """The cases that hold each identifier of the query."""
+        return {
+            name: {int(i) - 1 for i in self.lexical.search([name], DEPTH)[0]} - {without}
+            for name in identifiers(text)
+        }
+
     def _fused(
-        self, text: str, rows: NDArray[np.int64], cosines: Vectors, lexical: dict[int, float]
+        self,
+        text: str,
+        rows: NDArray[np.int64],
+        cosines: Vectors,
+        lexical: dict[int, float],
+        postings: dict[str, set[int]],
     ) -> tuple[FusedTerms, ...]:
         asked = list(dict.fromkeys(tokens(text)))
-        named = identifiers(text)
         idf = self.lexical.idf(asked)
-        postings = {
-            name: {int(i) - 1 for i in self.lexical.search([name], 4 * DEPTH)[0]} for name in named
-        }
         return fuse(
             rows,
             cosines,
             normalised_bm25([lexical.get(int(r), 0.0) for r in rows], self.lexical.maximum(asked)),
             exact_matches(rows, postings, idf),
             dense_weight=DENSE_WEIGHT,
-            identifier_share=identifier_share(idf, set(named)),
+            identifier_share=identifier_share(idf, set(postings)),
         )
 
     def _closer(

@@ -82,7 +82,7 @@ def identifier_rows(engine: Engine, encoder: Encoder, count: int = 200) -> Itera
     for row, text in enumerate(engine.texts):
         for name in identifiers(text):
             holders.setdefault(name, set()).add(row)
-    names = sorted(holders)
+    names = sorted(name for name in holders if identifiers(name) == [name])
     if not names:
         return
     rng = np.random.default_rng(QUERY_SEED)

@@ -89,6 +89,12 @@ def test_rare_terms_weigh_more() -> None:
     assert inverse_frequency(1, 100) > inverse_frequency(50, 100) > inverse_frequency(100, 100) > 0
 
 
+def test_the_parts_of_an_identifier_belong_to_it() -> None:
+    idf = {"print": 2.0, "margin": 3.0, "print.margin": 7.0, "left": 4.0}
+    assert identifier_share(idf, {"print.margin"}) == pytest.approx(12 / 16)
+    assert identifier_share({"print": 2.0, "margin": 3.0}, {"print.margin"}) == 0.0
+
+
 def test_an_identifier_nobody_has_met_is_left_out() -> None:
     assert identifier_share({"fails": 1.0}, {"0xdead"}) == 0.0
     assert exact_matches([1], {"0xdead": set(), "tb-1": {1}}, {"tb-1": 2.0}).tolist() == [1.0]

@@ -15,6 +15,8 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
+from kbagent.core.text.tokens import tokens
+
 Floats = NDArray[np.float64] | NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -122,18 +124,22 @@ def normalised_bm25(scores: Floats | Sequence[float], ceiling: float) -> NDArray
 
 
 def identifier_share(idf: Mapping[str, float], identifiers: Collection[str]) -> float:
-    """The share of the query's idf that lies in its identifiers, in [0, 1].
+    """The share of the query's idf that lies in its identifiers and their parts, in [0, 1].
 
     `idf` has every distinct query term that occurs in the knowledge base: an error code that
-    nobody has met yet cannot tell cases apart, and is left out. 0 for a query without terms.
+    nobody has met yet cannot tell cases apart, and is left out with its parts. A query that is
+    one known identifier has 1; one without terms 0.
 
     >>> identifier_share({"printer": 2.0, "0x80070035": 6.0}, {"0x80070035", "tb-1"})
     0.75
+    >>> identifier_share({"tb": 1.0, "7": 2.0, "tb-7": 5.0}, {"tb-7"})
+    1.0
     """
     total = sum(idf[term] for term in sorted(idf))
     if total <= 0.0:
         return 0.0
-    return sum(idf[term] for term in sorted(idf) if term in identifiers) / total
+    known = {part for name in identifiers if name in idf for part in (name, *tokens(name))}
+    return sum(idf[term] for term in sorted(idf) if term in known) / total
 
 
 def exact_matches(
