@@ -41,6 +41,7 @@ EXPLAINED = {
     "one-problem": "Parts of the ticket speak for different issues.",
     "allowed": "People deprecated, superseded or forbade the resolution.",
     "not-broken": "The resolution's outcomes changed: it has stopped working.",
+    "failing-lately": "The last outcomes of the resolution are all failures.",
     "already-tried": "The ticket says that this was tried.",
     "works-on-version": "On this version the resolution only failed.",
     "works-on-os": "On this system the resolution only failed.",

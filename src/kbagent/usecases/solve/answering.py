@@ -20,7 +20,7 @@ from kbagent.usecases.solve.candidates import Checked, Field
 from kbagent.usecases.solve.procedures import Procedure
 from kbagent.usecases.solve.reading import OS_NAMES, PRODUCT_NAMES
 from kbagent.usecases.solve.recognising import View
-from kbagent.usecases.solve.trace import Asked, Chosen, Known, Sentence
+from kbagent.usecases.solve.trace import Asked, Chosen, Known, Sentence, Step
 
 ASKABLE = (
     VERSION_NAMES
@@ -134,6 +134,17 @@ def explain_answer(
         for one in doubts
     ]
     return tuple(said)
+
+
+def explain_split(step: Step, split: Sequence[str]) -> tuple[Sentence, ...]:
+    """That only the first of several problems was answered, where the ticket was split."""
+    if not any(one.name == "split-ticket" and one.kept for one in step.corrections):
+        return ()
+    said = (
+        f"The ticket holds {len(split)} problems; this answers the first. Go on with"
+        " --answer part=2."
+    )
+    return (Sentence(said, ("one-problem",)),)
 
 
 def explain_question(asked: Asked, known: Known | None) -> tuple[Sentence, ...]:

@@ -27,10 +27,12 @@ from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.procedures import Procedure, procedures_of
 from kbagent.usecases.solve.reading import OS_NAMES
 
+LATEST = 3  # outcomes; three failures in a row are 1 in 8 for a fix that works half the time
 SEEN = 2  # successes on a value from which another resolution is preferred there
 _LEARNED = frozenset(
     {
         "not-broken",
+        "failing-lately",
         "evidence",
         "works-on-version",
         "works-on-os",
@@ -165,6 +167,7 @@ def checked(
         allowed(standing),
         not_broken(standing),
         _not_tried(approach, tried),
+        _lately(field, approach, known or field.known),
         *_fits(field, approach, problem, known or field.known),
         _enough(field.kb, evidence, thresholds),
         *_prerequisites(field, approach, problem),
@@ -184,6 +187,22 @@ def _not_tried(approach: Approach, tried: Mapping[int, str]) -> CheckResult:
         "not tried in this ticket",
         "not mentioned" if said is None else f"'{said[:120]}'",
         Severity.STOP,
+    )
+
+
+def _lately(field: Field, approach: Approach, known: Experience) -> CheckResult:
+    """Whether its last outcomes are not all failures: sooner than a change can be proven."""
+    mine = approach.ranked.resolution_id
+    trials = sorted(
+        (one for one in known.trials.get(field.issue_id, ()) if one.resolution_id == mine),
+        key=lambda one: (one.at, one.id),
+    )[-LATEST:]
+    won = sum(one.reward > 0.0 for one in trials)
+    return CheckResult(
+        "failing-lately",
+        won > 0 or len(trials) < LATEST,
+        f"worked in one of its last {LATEST} outcomes",
+        f"{won} of the last {len(trials)}",
     )
 
 

@@ -35,6 +35,7 @@ from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.trace import Correction, Stage, Step
 
 ISSUES_SHOWN = 4  # the recognised one and its runners-up
+SURE = 0.9  # confidence, itself calibrated on new problems too, that novelty does not overrule
 AGREEING = 10  # nearest cases of which most should belong to the recognised issue
 _LISTED = 5  # issues of either search that are compared
 LEAST_PART = 30  # characters of a text from which it may hold two problems
@@ -154,8 +155,11 @@ def _checks(
     by_words = sorted(terms, key=lambda t: (-(t.lexical + t.exact), t.case_id))
     heard = [one for one in by_words if one.lexical + one.exact > 0.0]
     agreeing = votes.voters[: max(1, min(AGREEING, size))]
+    scope = in_scope(view.novelty.probability, most=view.novelty.most)
+    if view.confidence >= max(SURE, bench.certain.threshold):
+        scope = replace(scope, severity=Severity.DOUBT)
     return (
-        in_scope(view.novelty.probability, most=view.novelty.most),
+        scope,
         clear_margin(winner.margin, least=bench.thresholds.margin),
         neighbours_agree(winner.issue, agreeing, least=bench.thresholds.agreement),
         searches_agree(_first_issues(by_meaning, owner), _first_issues(heard, owner)),

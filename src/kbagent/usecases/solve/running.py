@@ -147,8 +147,9 @@ def _unrecognised(kb: KnowledgeBase, course: _Course) -> _End | None:
     if "one-problem" in failed:
         return _End(Ending.ASK, "the ticket holds several problems", _which_part(view))
     short = _too_short(course)
-    if "in-scope" in failed and not short:
-        return _handed(kb, course, _said("it is a new problem", failed["in-scope"]), new=True)
+    scope = failed.get("in-scope")
+    if scope is not None and scope.severity is Severity.STOP and not short:
+        return _handed(kb, course, _said("it is a new problem", scope), new=True)
     if "confidence" not in failed and not short:
         return None
     asked = answering.question_of(kb, view, view.problem.told)
@@ -261,6 +262,7 @@ def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -
         doubts = [check for step in course.steps for check in step.failed]
         counts = (replayed.hits, replayed.replayed) if replayed else (0, 0)
         said = answering.explain_answer(known, chosen, counts, doubts)
+        said = (*said, *answering.explain_split(course.recognised.step, view.split))
     elif end.question is not None:
         said = answering.explain_question(end.question, known)
     else:
