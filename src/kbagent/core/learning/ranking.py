@@ -45,12 +45,15 @@ def rank(
     parameters: PolicyParameters,
     rng: np.random.Generator | None = None,
     limits: Limits = NO_LIMITS,
+    *,
+    most: int | None = None,
 ) -> tuple[Ranked, ...]:
     """The cells in the order to show; the same input, rng state included, gives the same output.
 
     `cells` stand in the order of similarity. Without `parameters.exploration` or without `rng`
     nothing is sampled and every propensity is 1. Equal posterior means (to 0.01) are ordered by
-    the secondary reward, then by the mean, then by similarity. No cells, no result.
+    the secondary reward, then by the mean, then by similarity. No cells, no result. With `most`
+    only so many places are worked out: the same as the first of all.
     """
     sampler = rng if parameters.exploration else None
     by_id = {cell.resolution_id: cell for cell in cells}
@@ -69,10 +72,11 @@ def rank(
         for index, cell in enumerate(current)
     ]
     held_first = [_held(place, cell) for place, cell in enumerate(pinned)]
-    ordered = _order(free, parameters, sampler, limits.max_displacement, len(pinned))
+    places = len(free) if most is None else min(len(free), max(0, most - len(pinned)))
+    ordered = _order(free, parameters, sampler, limits.max_displacement, len(pinned), places)
     taken = len(pinned) + len(current)
     held_last = [_held(taken + place, cell) for place, cell in enumerate(deprecated)]
-    return (*held_first, *ordered, *held_last)
+    return (*held_first, *ordered, *held_last)[:most]
 
 
 def issue_shift(ranked: Sequence[Ranked], overall: float, bound: float) -> float:
@@ -98,13 +102,18 @@ def _order(
     rng: np.random.Generator | None,
     max_displacement: int | None,
     offset: int,
+    places: int,
 ) -> list[Ranked]:
     remaining = list(entries)
     kinds = Counter((entry.alpha, entry.beta) for entry in entries)
+    overtaken: dict[tuple[float, float], bool] = {}  # of each posterior, while the same are left
     ordered: list[Ranked] = []
-    for place in range(len(entries)):
+    for place in range(places):
         entry = remaining[0]
-        if rng is None and not _overtaken(entry, kinds, parameters.gate):
+        kind = entry.alpha, entry.beta
+        if kind not in overtaken:
+            overtaken[kind] = _overtaken(entry, kinds, parameters.gate)
+        if rng is None and not overtaken[kind]:
             ranked = _settled(offset + place, entry)
             del remaining[0]
         else:
@@ -113,6 +122,8 @@ def _order(
             entry = next(e for e in candidates if e.cell is ranked.cell)
             remaining = [e for e in remaining if e is not entry]
         kinds[entry.alpha, entry.beta] -= 1
+        if kinds[entry.alpha, entry.beta] < 2:
+            overtaken.clear()
         ordered.append(ranked)
     return ordered
 

@@ -21,6 +21,7 @@ from kbagent.core.retrieval.grouping import group_by_issue
 from kbagent.core.retrieval.versions import version_key
 from kbagent.errors import Locked, UnknownHandle, UnreadableFile
 from kbagent.model.case import Case
+from kbagent.model.evidence import Cell
 from kbagent.model.lookup import (
     InstanceHit,
     IssueHit,
@@ -286,7 +287,15 @@ def _shift(sight: _Sight, group: Group, known: Experience) -> float:
     if not known.trials.get(group.issue_id):
         return 0.0
     similarity = {terms.case_id: terms.similarity for terms in group.members}
-    ordered = approaches(group.issue_id, similarity, known, sight.parameters, facets=sight.facets)
+    ordered = approaches(
+        group.issue_id,
+        similarity,
+        known,
+        sight.parameters,
+        facets=sight.facets,
+        most=1,
+        weighed=_weighed(sight),
+    )
     return issue_shift(
         [approach.ranked for approach in ordered],
         overall_rate(known.pool),
@@ -336,6 +345,7 @@ def _hit(
         facets=sight.facets,
         rng=sight.rng,
         limits=limits_of(connection, group.issue_id, as_of=sight.as_of),
+        weighed=_weighed(sight),
     )
     opened = [case.opened_at for case in stored.values() if case.opened_at is not None]
     return IssueHit(
@@ -356,6 +366,13 @@ def _hit(
         ),
         terms=outline.terms,
     )
+
+
+def _weighed(sight: _Sight) -> dict[int, Mapping[int, Cell]] | None:
+    """The cells of issues as this request weighs them; None where it does not weigh all."""
+    if sight.as_of is not None or sight.request.exclude:
+        return None
+    return sight.kb.memory.of(f"cells {sight.policy.version} {sight.facets}")
 
 
 def _cases(kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, Case]:

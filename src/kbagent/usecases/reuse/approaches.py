@@ -8,7 +8,7 @@ import numpy as np
 from kbagent.core.learning.evidence import weigh
 from kbagent.core.learning.ranking import NO_LIMITS, rank
 from kbagent.model.case import Verdict
-from kbagent.model.evidence import Ranked
+from kbagent.model.evidence import Cell, Ranked
 from kbagent.model.policy import Limits, PolicyParameters
 from kbagent.usecases.reuse.evidence import Experience
 
@@ -34,13 +34,16 @@ def approaches(
     facets: tuple[tuple[str, str], ...] = (),
     rng: np.random.Generator | None = None,
     limits: Limits = NO_LIMITS,
+    most: int | None = None,
+    weighed: dict[int, Mapping[int, Cell]] | None = None,
 ) -> tuple[Approach, ...]:
     """Every resolution tried on an issue, best first.
 
     `similarity` gives that of each of the issue's cases to the query. The order without feedback
     is: what the export itself calls worked, then what is unknown, then what only failed; within
     that by the nearest case on which it was tried. Feedback moves resolutions from there, as far
-    as the policy's gate lets it.
+    as the policy's gate lets it. With `most` only so many are worked out. `weighed` remembers the
+    cells of each issue, which do not depend on the query, for as long as all else stays the same.
     """
     nearest: dict[int, tuple[float, int, int]] = {}
     for attempt in known.attempts.get(issue_id, ()):
@@ -54,14 +57,18 @@ def approaches(
             one,
         ),
     )
-    cells = weigh(
-        known.trials.get(issue_id, ()),
-        order,
-        known.pool,
-        parameters,
-        facets=facets,
-        unknown={one: known.unknown.get((issue_id, one), 0) for one in order},
-    )
+    kept = {} if weighed is None else weighed
+    if issue_id not in kept:
+        made = weigh(
+            known.trials.get(issue_id, ()),
+            order,
+            known.pool,
+            parameters,
+            facets=facets,
+            unknown={one: known.unknown.get((issue_id, one), 0) for one in order},
+        )
+        kept[issue_id] = {cell.resolution_id: cell for cell in made}
+    cells = [kept[issue_id][one] for one in order]
     return tuple(
         Approach(
             ranked=ranked,
@@ -69,5 +76,5 @@ def approaches(
             source_case=nearest[ranked.resolution_id][1],
             similarity=-nearest[ranked.resolution_id][0],
         )
-        for ranked in rank(cells, parameters, rng, limits)
+        for ranked in rank(cells, parameters, rng, limits, most=most)
     )
