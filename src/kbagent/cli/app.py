@@ -74,6 +74,9 @@ COMMANDS: Mapping[str, Entry] = {
         LEARN,
     ),
     "release": Entry("emerging:release", "Tell of releases, and list them.", LEARN),
+    "route": Entry(
+        "route", "Say where a new ticket belongs, whether it may escalate, and what to ask.", LEARN
+    ),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
     "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),

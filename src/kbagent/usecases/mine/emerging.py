@@ -118,9 +118,16 @@ class _Scene:
 
 
 def emerging(
-    kb: KnowledgeBase, *, within: int = RECENT_DAYS, as_of: datetime | None = None
+    kb: KnowledgeBase,
+    *,
+    within: int = RECENT_DAYS,
+    as_of: datetime | None = None,
+    of_words: bool = True,
 ) -> Emerging:
-    """The rises told in the last `within` days before now (or before `as_of`), and lasting ones."""
+    """The rises told in the last `within` days before now (or before `as_of`), and lasting ones.
+
+    Without `of_words` only issues are looked at, which reads no text.
+    """
     connection = kb.connection
     whole = load_columns(connection, _until(connection, as_of))
     factors = cohort_factors(connection, whole)
@@ -132,7 +139,7 @@ def emerging(
     found: list[Rising] = []
     if scene.weekdays.size >= FEWEST_DAYS:
         issues = _issues(kb, scene, within)
-        found = [*issues, *_events(kb, scene, within, issues)]
+        found = [*issues, *(_events(kb, scene, within, issues) if of_words else ())]
     found.sort(key=lambda one: (one.kind != "issue", -one.told.timestamp(), one.name))
     return Emerging(whole.size, scene.weekdays.size, now, tuple(found), tuple(released), told)
 

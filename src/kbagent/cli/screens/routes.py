@@ -1,0 +1,146 @@
+"""Where tickets belong, in words, with the doubt that is left."""
+
+from typing import Any
+
+from kbagent.cli.output import one_line, to_csv, to_markdown
+from kbagent.cli.page import Group, Padding, RenderableType, Text
+from kbagent.cli.screens import figures
+from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, Routed, Routes
+
+HEADER = ("place", "id", "text", "field", "answer", "confidence", "escalation", "issue", "why")
+
+
+def format_routes(found: Routes) -> RenderableType:
+    """The screen: one ticket, or a queue of them, the one to take first at the head."""
+    if not found.learned_from:
+        return Text("There are no cases to learn from yet. Bring some in: kbagent import FILE")
+    lines: list[RenderableType] = []
+    many = len(found.routed) > 1
+    for place, one in enumerate(found.routed, start=1):
+        if many:
+            why = "; ".join(one.why) or "nothing makes it more urgent than others"
+            lines.append(Text(f"{place}. {one_line(one.text, 74)}", "bold"))
+            lines.append(_in(why))
+        lines += _routed(one)
+        if many:
+            lines.append(Text(""))
+    about = f"learned from the latest {found.learned_from:,} cases; silent below"
+    lines.append(Text(f"{about} {figures.percent(found.confident_at)} confidence", "dim"))
+    return Group(*lines)
+
+
+def routes_json(found: Routes) -> dict[str, Any]:
+    """The same for a script."""
+    return {
+        "learned_from": found.learned_from,
+        "confident_at": found.confident_at,
+        "facets": list(found.facets),
+        "tickets": [_ticket(one) for one in found.routed],
+    }
+
+
+def routes_csv(found: Routes) -> str:
+    """A table for a spreadsheet: a row per ticket and field."""
+    return to_csv(HEADER, _rows(found))
+
+
+def routes_markdown(found: Routes) -> str:
+    """A table for a page."""
+    return to_markdown(HEADER, _rows(found))
+
+
+def _routed(one: Routed) -> list[RenderableType]:
+    lines: list[RenderableType] = [_guess(guess) for guess in one.guesses]
+    if not one.guesses:
+        lines.append(
+            _in(f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike")
+        )
+    if one.escalation is None:
+        lines.append(_in("escalation: too few cases say whether they were escalated"))
+    else:
+        usual = one.usual_escalation or 0.0
+        told = f"escalation: {figures.percent(one.escalation)} likely"
+        lines.append(_in(f"{told}, {figures.percent(usual)} is usual"))
+    if one.issue is None:
+        lines.append(_in("issue: none that is known well enough; it may be new"))
+    else:
+        issue_id, title, confidence = one.issue
+        told = f"issue: i{issue_id} {one_line(title, 48)} ({figures.percent(confidence)} sure)"
+        lines.append(_in(told))
+    if one.rise is not None:
+        since = figures.day(one.rise.began)
+        release = f" since release {one_line(one.rise.release)}" if one.rise.release else ""
+        lines.append(_in(f"rising now: {one.rise.observed} cases since {since}{release}", "red"))
+    if one.collect:
+        fields = ", ".join(
+            f"{one_line(f.name, 24)} ({f.filled} of {f.cases} had it)" for f in one.collect[:4]
+        )
+        lines.append(_in(f"ask at once for: {fields}"))
+    if one.neighbours:
+        near = ", ".join(f"{one_line(ref, 24)} {value:.2f}" for ref, _, value in one.neighbours)
+        lines.append(_in(f"nearest: {near}", "dim"))
+    return lines
+
+
+def _guess(one: Guess) -> RenderableType:
+    name = one_line(one.name, 24)
+    others = ", ".join(f"{one_line(label, 24)} {figures.percent(p)}" for label, p in one.others[:3])
+    if one.label is None:
+        return _in(f"{name}: not sure enough to say; {others}", "yellow")
+    more = ", ".join(
+        f"{one_line(label, 24)} {figures.percent(p)}" for label, p in one.others[1:3] if p >= 0.01
+    )
+    told = f"{name}: {one_line(one.label, 30)} ({figures.percent(one.confidence)} sure)"
+    return _in(told + (f"; else {more}" if more else ""), "green")
+
+
+def _in(text: str, style: str = "") -> Padding:
+    return Padding(Text(text, style), (0, 0, 0, 2))
+
+
+def _ticket(one: Routed) -> dict[str, Any]:
+    return {
+        "id": one.name,
+        "text": one.text,
+        "predictions": [
+            {
+                "field": guess.name,
+                "answer": guess.label,
+                "confidence": round(guess.confidence, 4),
+                "candidates": [[label, round(p, 4)] for label, p in guess.others],
+                "neighbours": [list(pair) for pair in guess.neighbours],
+            }
+            for guess in one.guesses
+        ],
+        "escalation": None if one.escalation is None else round(one.escalation, 4),
+        "usual_escalation": one.usual_escalation and round(one.usual_escalation, 4),
+        "issue": one.issue
+        and {"id": f"i{one.issue[0]}", "title": one.issue[1], "confidence": round(one.issue[2], 4)},
+        "rising": one.rise
+        and {
+            "cases": one.rise.observed,
+            "began": one.rise.began,
+            "release": one.rise.release or None,
+        },
+        "collect": [{"field": f.name, "filled": f.filled, "cases": f.cases} for f in one.collect],
+        "neighbours": [
+            {"case": ref, "title": title, "similarity": round(value, 4)}
+            for ref, title, value in one.neighbours
+        ],
+        "why": list(one.why),
+    }
+
+
+def _rows(found: Routes) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for place, one in enumerate(found.routed, start=1):
+        escalation = None if one.escalation is None else round(one.escalation, 4)
+        issue = f"i{one.issue[0]}" if one.issue else None
+        fields: list[tuple[str | None, str | None, float | None]] = [
+            (guess.name, guess.label, round(guess.confidence, 4)) for guess in one.guesses
+        ]
+        for name, label, confidence in fields or [(None, None, None)]:
+            named = None if one.name is None else str(one.name)
+            why = "; ".join(one.why)
+            rows.append([place, named, one.text, name, label, confidence, escalation, issue, why])
+    return rows
