@@ -11,7 +11,6 @@ from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens import doctor as screens
 from kbagent.errors import Damaged, ExitCode
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.maintain.checks.database import RESTORE
 
 app = typer.Typer()
 
@@ -29,6 +28,7 @@ def doctor(
     kb: Kb = None,
 ) -> None:
     """Check everything that is stored, and mend what can be."""
+    from kbagent.usecases.maintain.checks.database import RESTORE
     from kbagent.usecases.maintain.diagnosis import diagnose
     from kbagent.usecases.maintain.encoding import serving_encoder
 

@@ -9,10 +9,8 @@ import typer
 from kbagent.cli.options import Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
-from kbagent.cli.screens import evaluation as screens
 from kbagent.errors import UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.evaluate.evaluation import evaluate as run
 
 app = typer.Typer()
 
@@ -36,6 +34,9 @@ def evaluate(
     kb: Kb = None,
 ) -> None:
     """Replay the past: how often what worked would have been shown first."""
+    from kbagent.cli.screens import evaluation as screens
+    from kbagent.usecases.evaluate.evaluation import evaluate as run
+
     if output not in (Format.TABLE, Format.JSON):
         raise UsageError(what="An evaluation is written as table or json.")
     if calibration or plot is not None:

@@ -11,10 +11,8 @@ from kbagent.cli.output import print_screen, tell, write
 from kbagent.cli.requests import start_of
 from kbagent.cli.screens import copies as screens
 from kbagent.errors import UsageError
+from kbagent.model.training import TrainingFormat
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.learn.training.export import TrainingFormat, export_training
-from kbagent.usecases.maintain.case_export import exported_cases
-from kbagent.usecases.maintain.copies import export_lines
 
 app = typer.Typer(no_args_is_help=True, help="Write out the knowledge base, for other programs.")
 
@@ -29,6 +27,8 @@ def whole(
     kb: Kb = None,
 ) -> None:
     """Write all of it as JSON lines that `kbagent restore` reads back."""
+    from kbagent.usecases.maintain.copies import export_lines
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         done = export_lines(base, file.expanduser(), vectors=vectors)
     print_screen(screens.format_copied("Exported", done))
@@ -43,6 +43,8 @@ def each_case(
     kb: Kb = None,
 ) -> None:
     """Write every case with what was tried on it to standard output."""
+    from kbagent.usecases.maintain.case_export import exported_cases
+
     formats = {
         Format.JSONL: screens.cases_jsonl,
         Format.CSV: screens.cases_csv,
@@ -67,6 +69,8 @@ def training(
     kb: Kb = None,
 ) -> None:
     """Write lookups, outcomes and links as training data, with a manifest."""
+    from kbagent.usecases.learn.training.export import export_training
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         moment = start_of("--since", since)
         done = export_training(base, form, out.expanduser(), since=moment)

@@ -9,9 +9,7 @@ import typer
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
-from kbagent.cli.screens import learning as screens
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.learn.fitting import learn as fit
 
 app = typer.Typer()
 
@@ -27,6 +25,9 @@ def learn(
     kb: Kb = None,
 ) -> None:
     """Fit what outcomes and links teach; makes a candidate, changes no ranking."""
+    from kbagent.cli.screens import learning as screens
+    from kbagent.usecases.learn.fitting import learn as fit
+
     if checks:
         _learn_checks(output, kb)
         return

@@ -8,14 +8,9 @@ import typer
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
-from kbagent.cli.screens import policies as screens
 from kbagent.errors import BadValue
 from kbagent.store import decisions, policies
 from kbagent.store.knowledge_base import open_knowledge_base
-from kbagent.usecases.evaluate.evaluation import named_policy
-from kbagent.usecases.learn import policies as handling
-from kbagent.usecases.learn import promotion
-from kbagent.usecases.reuse.boundaries import TRUST
 
 MAX_ERROR, MIN_COVERAGE = "max-error", "min-coverage"
 
@@ -29,6 +24,8 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", help="As `policy list
 @app.command("list")
 def list_policies(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
     """Show every policy: which is live, which were, which wait to be promoted."""
+    from kbagent.cli.screens import policies as screens
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         rows = screens.rows(
             policies.everyone(base.connection),
@@ -55,6 +52,10 @@ def show(
     kb: Kb = None,
 ) -> None:
     """Show a policy's parameters, what it was learned from, and what was said of it."""
+    from kbagent.cli.screens import policies as screens
+    from kbagent.usecases.evaluate.evaluation import named_policy
+    from kbagent.usecases.reuse.boundaries import TRUST
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         policy = policies.live(base.connection) if version is None else named_policy(base, version)
         found = screens.policy_json(
@@ -83,6 +84,8 @@ def set_policy(
     confident_at=SHARE go live at once, all else waits for `policy promote`. max-error=SHARE and
     min-coverage=SHARE set from which confidence a search or `solve` answers.
     """
+    from kbagent.usecases.learn import policies as handling
+
     promises = [one for one in assignments if one.partition("=")[0] in (MAX_ERROR, MIN_COVERAGE)]
     if promises:
         _promise(promises[-1], kb)
@@ -116,6 +119,10 @@ def _promise(assignment: str, kb: Path | None) -> None:
 @app.command()
 def promote(version: Version, *, by: By = None, kb: Kb = None) -> None:
     """Make a candidate live if the replay of the past shows it to be better."""
+    from kbagent.cli.screens import policies as screens
+    from kbagent.usecases.learn import policies as handling
+    from kbagent.usecases.learn import promotion
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         handling.refuse_if_frozen(base)
         with counting("replaying") as report:
@@ -135,6 +142,8 @@ def rollback(
     kb: Kb = None,
 ) -> None:
     """Make the policy that was live before live again, at once."""
+    from kbagent.usecases.learn import policies as handling
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         policy = handling.roll_back(base, version, by=by)
     write(f"policy {policy.version} is live again")
@@ -148,6 +157,8 @@ def freeze(
     kb: Kb = None,
 ) -> None:
     """Let nothing learned go live until further notice."""
+    from kbagent.usecases.learn import policies as handling
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         policy = handling.freeze(base, frozen=not off, by=by)
     told = "may change again" if off else "stays live until `kbagent policy freeze --off`"
@@ -165,6 +176,10 @@ def diff(
     kb: Kb = None,
 ) -> None:
     """Show in which parameters two policies differ."""
+    from kbagent.cli.screens import policies as screens
+    from kbagent.usecases.evaluate.evaluation import named_policy
+    from kbagent.usecases.learn import policies as handling
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         one = named_policy(base, version)
         two = policies.live(base.connection) if other is None else named_policy(base, other)
@@ -184,6 +199,8 @@ def trust(
     kb: Kb = None,
 ) -> None:
     """Say how much the outcomes that somebody reports count."""
+    from kbagent.usecases.learn import policies as handling
+
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         handling.set_trust(base, name, weight, by=by)
     write(f"from now on an outcome by {name} counts {weight:g}")

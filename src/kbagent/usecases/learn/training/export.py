@@ -10,30 +10,18 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kbagent.errors import UnreadableFile
+from kbagent.model.training import TrainingFormat
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.evaluate.evaluation import history_of
 from kbagent.usecases.learn.training import agent_lightning, obp, otel, preferences, vowpal
 from kbagent.usecases.learn.training.rollouts import Rollout, decided, rollouts, texts_of
 from kbagent.usecases.learn.training.triplets import triplets
-
-
-class TrainingFormat(StrEnum):
-    """Who reads it."""
-
-    AGENT_LIGHTNING = "agent-lightning"
-    VW = "vw"
-    OBP = "obp"
-    DPO = "dpo"
-    KTO = "kto"
-    TRIPLETS = "triplets"
-    OTEL = "otel"
 
 
 @dataclass(frozen=True, slots=True)
