@@ -102,7 +102,7 @@ def _instances(
     head: Mapping[int, int],
 ) -> list[tuple[int, frozenset[int]]]:
     """(case, what worked on it) of the latest that still speak; another case must be left."""
-    broke = _last_break(candidates)
+    broke = _last_break(field, candidates)
     barred = field.limits.forbidden | field.limits.deprecated
     found = []
     for case_id, entries in by_case.items():
@@ -121,13 +121,33 @@ def _instances(
     return [(case_id, worked) for _, case_id, worked in sorted(found)[-MOST_REPLAYED:]]
 
 
-def _last_break(candidates: Sequence[Checked]) -> datetime | None:
+def _last_break(field: Field, candidates: Sequence[Checked]) -> datetime | None:
+    """When the last of them stopped working: proven, or failing ever since."""
     moments = [
         one.approach.ranked.cell.evidence.broke.at
         for one in candidates
         if one.approach.ranked.cell.evidence.broke is not None
     ]
+    moments += [
+        _failing_since(field, one.approach.ranked.resolution_id)
+        for one in candidates
+        if any(check.name == "failing-lately" and not check.ok for check in one.checks)
+    ]
     return max(moments, default=None)
+
+
+def _failing_since(field: Field, resolution_id: int) -> datetime:
+    """The moment of the first failure after the last success of a resolution that fails lately."""
+    trials = sorted(
+        (t for t in field.known.trials[field.issue_id] if t.resolution_id == resolution_id),
+        key=lambda trial: (trial.at, trial.id),
+    )
+    since = trials[-1].at
+    for trial in reversed(trials):
+        if trial.reward > 0.0:
+            break
+        since = trial.at
+    return since
 
 
 def _without(
