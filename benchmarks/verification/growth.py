@@ -21,17 +21,6 @@ from kbagent.store.readers import open_export
 from kbagent.usecases.retain.importing import ImportOptions, import_cases
 
 PLACES = ("Accra", "Bergen", "Cusco", "Dakar", "Esbjerg", "Faro", "Genoa", "Hobart", "Izmir")
-    "Accra",
-    "Bergen",
-    "Cusco",
-    "Dakar",
-    "Esbjerg",
-    "Faro",
-    "Genoa",
-    "Hobart",
-    "Izmir",
-    "Jaffna",
-)
 
 
 def grown_office(folder: Path, encoder: Encoder, cases: int, rng: np.random.Generator) -> Office:
