@@ -225,7 +225,7 @@ def _measured(words: Sequence[str], repeat: int = 1) -> list[float]:
             check=True,
         )
         took, peak, code, told = json.loads(done.stdout)
-    if code not in (0, 3):
+    if code not in (0, 3) and (words[0], code) != ("doctor", 6):  # it finds the stand-in vectors
         print(f"{words[0]} ended with {code}: {told}", file=sys.stderr)
         return [math.nan, math.nan]
     return [took, peak]
