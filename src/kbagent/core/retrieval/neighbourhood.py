@@ -12,7 +12,6 @@ nothing is linked, without loss for issues of two or three instances among thous
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -59,7 +58,16 @@ def with_closeness(
     A case without an entry (beyond the graph's reach) has closeness 0.
     """
     moved = [
-        replace(case, closeness=float(closeness_of.get(case.case_id, 0.0)), closeness_weight=weight)
+        FusedTerms(
+            case.case_id,
+            case.similarity,
+            case.lexical,
+            case.exact,
+            case.dense_weight,
+            case.exact_weight,
+            float(closeness_of.get(case.case_id, 0.0)),
+            weight,
+        )
         for case in terms
     ]
     return tuple(sorted(moved, key=lambda case: (-case.score, case.case_id)))

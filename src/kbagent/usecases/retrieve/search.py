@@ -143,7 +143,7 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
         handle="",
         request=request,
         confident=bool(hits) and _is_confident(sight, gathered, found, hits[0]),
-        hidden=max(0, len(hits) - request.offset - len(shown)),
+        hidden=max(0, len(gathered.groups) - request.offset - len(shown)),
         issues=_ranked(shown),
         policy_version=sight.policy.version,
         notes=(*_scope_notes(scope.emptied_by), *found.notes),
@@ -304,7 +304,7 @@ def _shift(sight: _Sight, group: Group, known: Experience) -> float:
 
 
 def _hits(sight: _Sight, gathered: _Gathered, found: Matches) -> list[IssueHit]:
-    """The issues that are shown in full; those further down only as far as the cut needs them."""
+    """The issues down to the last that is shown, in full."""
     request = sight.request
     wanted = gathered.groups[: request.offset + request.limit]
     known = gathered.known
@@ -317,8 +317,7 @@ def _hits(sight: _Sight, gathered: _Gathered, found: Matches) -> list[IssueHit]:
         ]
         outline = _outline(group, sure[group.issue_id])
         hits.append(_hit(sight, group, outline, member_ids, known, found))
-    rest = gathered.groups[len(wanted) :]
-    return hits + [_outline(group, sure[group.issue_id]) for group in rest]
+    return hits
 
 
 def _hit(
