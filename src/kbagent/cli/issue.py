@@ -11,7 +11,7 @@ from kbagent.cli.screens import issues as screens
 from kbagent.cli.screens.details import format_details
 from kbagent.errors import UsageError
 from kbagent.store import decisions, issues
-from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.store.knowledge_base import KnowledgeBase, open_knowledge_base
 from kbagent.usecases.retrieve.details import details_of
 from kbagent.usecases.revise import families
 
@@ -129,10 +129,21 @@ def rename(
 
 
 @app.command()
-def history(*, limit: Limit = 20, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
-    """Show what people decided about issues, newest first."""
+def history(
+    case: Annotated[
+        str | None, typer.Argument(metavar="CASE", help="Where this case was put, and why.")
+    ] = None,
+    *,
+    limit: Limit = 20,
+    output: FormatOption = Format.TABLE,
+    kb: Kb = None,
+) -> None:
+    """Show what people decided about issues, or why a case is where it is."""
     kinds = (*families.KINDS, *(f"undo {kind}" for kind in families.KINDS))
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        if case is not None:
+            _tell_placements(base, case, output)
+            return
         found = decisions.latest(base.connection, limit, *kinds)
     if output is Format.TABLE:
         print_screen(screens.format_decisions(found, width=screen_width()))
@@ -151,6 +162,15 @@ def undo(
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         moved = families.undo(base, change, by=by)
     write(f"taken back: decision {change}; {moved} case{'s' if moved != 1 else ''} moved back")
+
+
+def _tell_placements(base: KnowledgeBase, ref: str, output: Format) -> None:
+    named = families.named_case(base, ref)
+    placed = issues.history(base.connection, named.id)
+    if output is Format.TABLE:
+        print_screen(screens.format_placements(named.ref, placed, width=screen_width()))
+    else:
+        write(to_json([asdict(one) for one in placed]))
 
 
 def _told(what: str, change: int) -> None:

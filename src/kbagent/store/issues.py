@@ -7,7 +7,7 @@ from datetime import datetime
 
 from kbagent.model.case import LinkKind
 from kbagent.store.cases import chunks
-from kbagent.store.moments import to_moment, to_text
+from kbagent.store.moments import known, to_moment, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,12 +316,47 @@ def later_changes(connection: sqlite3.Connection, change: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def history(connection: sqlite3.Connection, case_id: int) -> list[tuple[str, int, str, str]]:
-    """(when, issue, kind, why) of each placement of a case, oldest first."""
-    return connection.execute(
-        "SELECT at, issue_id, kind, why FROM membership_log WHERE case_id = ? ORDER BY id",
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """That a case was put into an issue: when, by what kind of evidence, how sure, and why."""
+
+    at: datetime
+    issue_id: int
+    kind: str
+    confidence: float
+    method: str
+    why: str
+    by: str | None
+
+
+def history(connection: sqlite3.Connection, case_id: int) -> list[Placement]:
+    """Each placement of a case, oldest first."""
+    rows = connection.execute(
+        "SELECT at, issue_id, kind, confidence, method, why, by FROM membership_log"
+        " WHERE case_id = ? ORDER BY id",
         (case_id,),
-    ).fetchall()
+    )
+    return [Placement(known(row[0]), *row[1:]) for row in rows]
+
+
+def successors(connection: sqlite3.Connection, issue_id: int) -> list[int]:
+    """The issues in which the cases are now that once were in this one, lowest first."""
+    rows = connection.execute(
+        "SELECT DISTINCT memberships.issue_id FROM membership_log AS log"
+        " JOIN memberships ON memberships.case_id = log.case_id"
+        " WHERE log.issue_id = ? ORDER BY 1",
+        (issue_id,),
+    )
+    return [row[0] for row in rows]
+
+
+def untitled(connection: sqlite3.Connection) -> list[int]:
+    """Issues of two or more cases that have no title yet, lowest first."""
+    rows = connection.execute(
+        "SELECT issues.id FROM issues JOIN memberships ON issue_id = issues.id"
+        " WHERE title IS NULL GROUP BY issues.id HAVING count(*) > 1 ORDER BY issues.id"
+    )
+    return [row[0] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ def test_an_import_at_80_columns():
         Imported 1,322 rows of zendesk (zendesk)
           cases     1,320 new, 1 changed, 1 rejected
           attempts  406 new, 291 with a known outcome
-          issues    12 cases joined an issue met before
+          issues    12 cases share an issue with others
           redacted  2 card, 91 email
           columns   custom_fields.0, custom_fields.1, custom_fields.2, custom_fields.3,
                     custom_fields.4, custom_fields.5, custom_fields.6, custom_fields.7,

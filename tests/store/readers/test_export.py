@@ -146,6 +146,12 @@ def test_half_a_surrogate_pair_does_not_survive(read: Reading) -> None:
     assert title.encode("utf-8").decode() == "a \N{REPLACEMENT CHARACTER} b"
 
 
+def test_one_bad_date_in_a_small_file_costs_its_row_and_not_the_column(read: Reading) -> None:
+    got = read("t.csv", "id,title,opened_at\n1,a,2025-01-01\n2,b,someday\n3,c,2025-01-03\n")
+    assert [case.opened_at.day for case in got.cases if case.opened_at] == [1, 3]
+    assert [reject.field for reject in got.rejects] == ["opened_at"]
+
+
 def test_bad_rows_are_rejected_and_the_rest_is_read(read: Reading) -> None:
     text = (
         "id,title,created_at\n1,good,2024-01-05\n,no id,2024-01-05\n2,,2024-01-05\n3,a,b,c,d\n"

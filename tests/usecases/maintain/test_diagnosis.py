@@ -12,10 +12,12 @@ from kbagent.cli.page import draw
 from kbagent.cli.screens.doctor import format_health, health_json
 from kbagent.errors import Damaged
 from kbagent.model.health import State
+from kbagent.store import settings
 from kbagent.store.index.manifests import footprint
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain import diagnosis
 from kbagent.usecases.maintain.diagnosis import CHECKS, diagnose
+from kbagent.usecases.retain import thresholds
 from tests.fakes.bases import filled
 from tests.fakes.encoder import FakeEncoder
 
@@ -244,5 +246,18 @@ def test_the_screen_keeps_to_eighty_columns(kb):
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "tallies                damaged" in text
-    assert "2 of 19 checks found damage." in text
+    assert f"2 of {len(CHECKS)} checks found damage." in text
     assert "kbagent doctor --repair" in text
+
+
+def test_doctor_says_where_the_link_threshold_comes_from(kb):
+    def told():
+        _, health = states(kb)
+        return next(one.finding.what for one in health.checked if one.name == "link threshold")
+
+    assert "0.90" in told()
+    assert "the default" in told()
+    learned = {"confidence": 0.83, "precision": 0.9, "learned_on": 140, "seen": 700}
+    with kb.database.write() as connection:
+        settings.put(connection, thresholds.KEY, json.dumps(learned))
+    assert told() == "cases join from 0.83 on: learned on 140 linked cases for 90% right joins"

@@ -290,3 +290,20 @@ def test_who_was_stopped_before_the_first_policy_was_stored_can_still_search(tmp
     desk.kb.close()
     with create_knowledge_base(tmp_path / "kb") as kb:
         assert kb.connection.execute("SELECT version FROM policies").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(("redact", "kept"), [(True, False), (False, True)])
+def test_rejected_rows_are_redacted_as_cases_are(desk, redact, kept):
+    row = {**PRINTER, "external_id": "", "body": "call ana@example.com"}
+    summary = desk.bring(row, ticket("9", "Fine"), redact=redact)
+    assert ("ana@example.com" in Path(summary.rejects_file).read_text()) is kept
+
+
+def test_issues_that_explicit_links_made_get_a_title_too(desk):
+    desk.bring(
+        ticket("1", "Printer hangs"), ticket("2", "Printer hangs again", links=same_as("desk:1"))
+    )
+    assert desk.rows(
+        "SELECT count(*) FROM issues WHERE title IS NULL AND id IN"
+        " (SELECT issue_id FROM memberships GROUP BY issue_id HAVING count(*) > 1)"
+    ) == [(0,)]

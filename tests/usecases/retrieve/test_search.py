@@ -152,6 +152,20 @@ def test_the_condition_that_leaves_nothing_is_named(stocked):
     assert found.notes == ("no case is left after the condition source=mars",)
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "named"),
+    [
+        ({"sources": ("mars",), "resolved": True}, "--source mars"),
+        ({"sources": ("desk",), "until": datetime(2001, 1, 1, tzinfo=UTC)}, "--until"),
+        ({"since": datetime(2999, 1, 1, tzinfo=UTC)}, "--since"),
+        ({"as_of": datetime(2001, 1, 1, tzinfo=UTC)}, "--as-of"),
+    ],
+)
+def test_of_several_options_the_one_that_emptied_the_result_is_named(stocked, narrowed, named):
+    (note,) = stocked.ask("printer", **narrowed).notes
+    assert note.startswith(f"no case is left after the condition {named}")
+
+
 def test_an_unknown_column_is_an_error_that_names_the_nearest(stocked):
     with pytest.raises(BadFilter, match="did you mean status"):
         stocked.ask("printer", filters=(parse_filter("statos=x"),))

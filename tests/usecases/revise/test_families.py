@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kbagent.errors import KbagentError, UnknownHandle, UsageError
 from kbagent.store import issues, ledger
 from kbagent.usecases.maintain.reencoding import use_model
+from kbagent.usecases.retrieve.details import details_of
 from kbagent.usecases.revise import families
 from tests.fakes.desk import Desk, ticket, tried
 from tests.fakes.encoder import FakeEncoder
@@ -148,3 +149,22 @@ def test_a_name_that_a_person_gave_stays(desk: Desk) -> None:
 def test_an_issue_handle_that_is_none_is_refused(handle: str) -> None:
     with pytest.raises(KbagentError):
         families.issue_number(handle)
+
+
+def test_an_issue_that_joined_another_says_where_its_cases_are(desk: Desk) -> None:
+    desk.bring(*some_tickets())
+    placed = partition(desk)
+    kept, gone = placed["desk:0"], placed["desk:1"]
+    families.merge(desk.kb, kept, gone)
+    for ask in (lambda: details_of(desk.kb, f"i{gone}"), lambda: families.merge(desk.kb, gone, 1)):
+        with pytest.raises(UnknownHandle, match=f"are in i{kept} now"):
+            ask()
+
+
+def test_the_history_of_a_case_says_why_it_was_moved(desk: Desk) -> None:
+    desk.bring(*some_tickets())
+    target = partition(desk)["desk:1"]
+    families.move(desk.kb, "desk:0", target, by="ana")
+    last = issues.history(desk.kb.connection, families.named_case(desk.kb, "desk:0").id)[-1]
+    assert (last.issue_id, last.kind, last.by) == (target, "human", "ana")
+    assert last.why == f"a person moved it to i{target}"

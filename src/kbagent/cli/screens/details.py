@@ -98,7 +98,7 @@ def _issue(found: IssueDetails, *, width: int = 80) -> RenderableType:
             told = (
                 f"{figures.number(worked)} of {figures.number(tried)} worked"
                 if tried
-                else f"suggested {used} times, outcome unknown"
+                else f"suggested {used} time{'s' if used != 1 else ''}, outcome unknown"
             )
             lines.append(Text(f"  r{one.id}  {told}", style="green"))
             lines.append(Padding(Text(one_line(one.text, 2 * (width - 6))), (0, 0, 0, 4)))
@@ -134,8 +134,9 @@ def _lookup(found: LookupDetails, *, width: int = 80) -> RenderableType:
         lines.append(Text(f"no outcome yet: kbagent worked {found.handle} 1", style="dim"))
     lines += [
         Text(
-            f"{figures.day(one.recorded_at)}  {one.verdict}  r{one.resolution_id}"
-            + (f"  {one_line(one.note, 40)}" if one.note else "")
+            f"{figures.day(one.recorded_at)}"
+            f"  {one.verdict if one.undoes is None else f'outcome {one.undoes} taken back'}"
+            f"  r{one.resolution_id}" + (f"  {one_line(one.note, 40)}" if one.note else "")
         )
         for one in found.outcomes
     ]

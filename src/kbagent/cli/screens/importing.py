@@ -25,7 +25,7 @@ def format_import(summary: ImportSummary, *, width: int = 80) -> RenderableType:
         Text(f"  attempts  {summary.attempts:,} new, {summary.outcomes:,} with a known outcome"),
     ]
     if summary.linked:
-        lines.append(Text(f"  issues    {summary.linked:,} cases joined an issue met before"))
+        lines.append(Text(f"  issues    {summary.linked:,} cases share an issue with others"))
     if summary.redacted:
         shown = ", ".join(f"{number:,} {kind}" for kind, number in summary.redacted)
         lines.append(_item("redacted", shown))

@@ -6,7 +6,7 @@ from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.store.decisions import Decision
-from kbagent.store.issues import Listed
+from kbagent.store.issues import Listed, Placement
 
 _COLUMNS = ("issue", "instances", "first_seen", "last_seen", "longest_gap_days", "title")
 
@@ -49,6 +49,19 @@ def format_decisions(found: Sequence[Decision], *, width: int = 80) -> Renderabl
         title = f" '{name}'" if name else ""
         line = f"{one.id:>6}  {figures.day(one.at)}  {told}{issue}{title}{who}"
         lines.append(Text(one_line(line, width)))
+    return Group(*lines)
+
+
+def format_placements(ref: str, found: Sequence[Placement], *, width: int = 80) -> RenderableType:
+    """In which issues a case was, since when, and why; oldest first."""
+    if not found:
+        return Text(f"{one_line(ref)} is not in an issue yet.")
+    lines = [Text(f"{one_line(ref)}: where it was put, and why", style="bold")]
+    for one in found:
+        sure = f" {one.confidence:.2f}" if one.kind == "assigned" else ""
+        who = f" by {one.by}" if one.by else ""
+        told = f"{f'i{one.issue_id}':<8}  {one.kind}{sure}  {one.why}{who}  ({one.method})"
+        lines.append(Text("  " + one_line(f"{figures.day(one.at)}  {told}", width - 2)))
     return Group(*lines)
 
 

@@ -67,7 +67,7 @@ _ESCALATED = (
 _DUPLICATES = (
     "duplicate_of", "duplicates", "merged_into", "parent_duplicate",
 )  # fmt: skip
-_DATED = 0.8  # share of the non-empty cells that must be dates
+_DATED = 0.5  # share of the non-empty cells that must be dates; rows with another are rejected
 _TEXTS = 0.02  # share of rows whose values may repeat in a column that is an id
 
 
@@ -115,7 +115,7 @@ def _is_id(cells: Sequence[object]) -> bool:
 
 
 def _is_dated(cells: Sequence[object]) -> bool:
-    """Whether nearly every cell is a date; a column without any value is one."""
+    """Whether most cells are dates; a column without any value is one."""
     return _share_of_dates(cells) >= _DATED
 
 

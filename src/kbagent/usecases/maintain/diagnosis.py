@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     Check("approaches", ledger.approaches, ledger.mend_approaches),
     Check("tallies", ledger.tallies, ledger.mend_tallies),
     Check("issues", ledger.memberships, ledger.mend_memberships),
+    Check("link threshold", ledger.threshold),
     Check("encoder", vectors.encoder_found, vectors.mend_encoder),
     Check("vectors: all there", vectors.complete, vectors.mend_complete),
     Check("vectors: shape", vectors.unit_length, vectors.mend_misshapen),

@@ -51,7 +51,7 @@ def import_cases(
         return _rehearse(kb, encoder, export, options, progress, started)
     model = enrolled(kb, encoder)
     run_id = _note_start(kb, export, options)
-    with _Rejects(options.rejects_file or _rejects_path(kb)) as rejects:
+    with _Rejects(options.rejects_file or _rejects_path(kb), options.redactor) as rejects:
         intake = Intake(
             kb,
             encoder,
@@ -118,10 +118,14 @@ def _rehearse(
 
 
 class _Rejects:
-    """The file of rejected rows, made when the first one comes; one JSON object a line."""
+    """The file of rejected rows, made when the first one comes; one JSON object a line.
 
-    def __init__(self, path: Path) -> None:
+    Rows are redacted as cases are: the file stays beside the knowledge base.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor | None) -> None:
         self.path = path
+        self._redactor = redactor
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "_Rejects":
@@ -138,10 +142,13 @@ class _Rejects:
         entry = {
             "place": reject.place,
             "field": reject.field,
-            "reason": reject.reason,
-            "row": reject.row,
+            "reason": self._clean(reject.reason),
+            "row": self._clean(reject.row),
         }
         self._file.write(json.dumps(entry, ensure_ascii=True) + "\n")
+
+    def _clean(self, text: str) -> str:
+        return text if self._redactor is None else self._redactor.redact(text).text
 
     def _open(self) -> IO[str]:
         try:

@@ -84,7 +84,7 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
     with kb.database.write():
         touched = _write(kb, rows, placed)
         group_fixes(kb, model.id, touched)
-        _name(kb, model, touched)
+        _name(kb, model, {*touched, *issues.untitled(kb.connection)})
         sizes = issues.spans(kb.connection, sorted(touched))
         homes = issues.memberships(kb.connection, waiting)
     return sum(

@@ -43,10 +43,11 @@ def details_of(kb: KnowledgeBase, handle: str) -> Details:
         lookup = lookups.by_handle(kb.connection, handle)
         if lookup is not None:
             return _lookup(kb, lookup)
-    raise UnknownHandle(
-        handle=handle,
-        hint="Give a case (SOURCE:ID), a resolution (r17), an issue (i5) or a lookup.",
-    )
+        moved = issues.successors(kb.connection, int(match[2])) if match and match[1] == "i" else []
+    hint = "Give a case (SOURCE:ID), a resolution (r17), an issue (i5) or a lookup."
+    if moved:
+        hint = f"Its cases are in {', '.join(f'i{one}' for one in moved)} now."
+    raise UnknownHandle(handle=handle, hint=hint)
 
 
 def _case(kb: KnowledgeBase, case: Case) -> CaseDetails:

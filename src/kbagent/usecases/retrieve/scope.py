@@ -79,10 +79,15 @@ def scope_of(connection: sqlite3.Connection, request: Request) -> Scope:
         BadFilter: a filter names a facet that no case has.
     """
     found: list[tuple[str, Ids]] = []
-    where, values = _columns_condition(request)
-    if where:
+    columns = _columns_conditions(request)
+    if columns:
+        where = " AND ".join(condition for _, condition, _ in columns)
+        values = [value for _, _, some in columns for value in some]
         rows = connection.execute(f"SELECT id FROM cases WHERE {where} ORDER BY id", values)
-        found.append((_described(request), _ids(rows)))
+        ids = _ids(rows)
+        if len(ids) == 0:
+            return Scope(ids, emptied_by=_emptied_by(connection, columns))
+        found.append(("", ids))
     found.extend((str(one), _satisfying(connection, one)) for one in request.filters)
     left_out = frozenset(request.exclude)
     if not found:
@@ -95,37 +100,40 @@ def scope_of(connection: sqlite3.Connection, request: Request) -> Scope:
     return Scope(remaining, left_out=left_out)
 
 
-def _columns_condition(request: Request) -> tuple[str, list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-    if request.since is not None:
-        conditions.append("opened_at >= ?")
-        values.append(to_text(request.since))
-    if request.until is not None:
-        conditions.append("opened_at < ?")
-        values.append(to_text(request.until))
+def _columns_conditions(request: Request) -> list[tuple[str, str, list[object]]]:
+    """(name on the command line, SQL, values) of each condition on the case's own fields."""
+    found: list[tuple[str, str, list[object]]] = []
+    if request.as_of is not None:
+        known = "recorded_at <= ? AND (withdrawn_at IS NULL OR withdrawn_at > ?)"
+        name = "--as-of (no case was in this knowledge base by then; --until goes by opening dates)"
+        found.append((name, known, [to_text(request.as_of)] * 2))
     if request.sources:
         marks = ",".join("?" * len(request.sources))
-        conditions.append(f"source COLLATE NOCASE IN ({marks})")
-        values.extend(request.sources)
+        name = f"--source {','.join(request.sources)}"
+        found.append((name, f"source COLLATE NOCASE IN ({marks})", list(request.sources)))
     if request.resolved is not None:
-        conditions.append("status = ?" if request.resolved else "status != ?")
-        values.append(str(CaseStatus.RESOLVED))
-    if request.as_of is not None:
-        conditions.append("recorded_at <= ? AND (withdrawn_at IS NULL OR withdrawn_at > ?)")
-        values.extend([to_text(request.as_of)] * 2)
-    return " AND ".join(conditions), values
+        name, sign = ("--resolved", "=") if request.resolved else ("--unresolved", "!=")
+        found.append((name, f"status {sign} ?", [str(CaseStatus.RESOLVED)]))
+    if request.since is not None:
+        found.append(("--since", "opened_at >= ?", [to_text(request.since)]))
+    if request.until is not None:
+        found.append(("--until", "opened_at < ?", [to_text(request.until)]))
+    return found
 
 
-def _described(request: Request) -> str:
-    parts = [
-        "--since" if request.since else "",
-        "--until" if request.until else "",
-        f"--source {','.join(request.sources)}" if request.sources else "",
-        "" if request.resolved is None else "--resolved" if request.resolved else "--unresolved",
-        "--as-of" if request.as_of else "",
-    ]
-    return " ".join(part for part in parts if part)
+def _emptied_by(
+    connection: sqlite3.Connection, conditions: list[tuple[str, str, list[object]]]
+) -> str:
+    """The first condition after which, with those before it, no case is left."""
+    where: list[str] = []
+    values: list[object] = []
+    for name, condition, some in conditions:
+        where.append(f"({condition})")
+        values.extend(some)
+        left = f"SELECT 1 FROM cases WHERE {' AND '.join(where)} LIMIT 1"
+        if connection.execute(left, values).fetchone() is None:
+            return name
+    return conditions[-1][0]
 
 
 def _satisfying(connection: sqlite3.Connection, condition: Filter) -> Ids:

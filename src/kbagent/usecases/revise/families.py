@@ -21,11 +21,12 @@ def link(kb: KnowledgeBase, first: str, second: str, *, by: str | None = None) -
     """Two cases are the same issue: their issues become one; its id.
 
     Raises:
-        UnknownHandle: a case is not known, or both are the same case.
+        UnknownHandle: a case is not known.
+        UsageError: both are the same case.
     """
     one, other = named_case(kb, first), named_case(kb, second)
     if one.id == other.id:
-        raise UnknownHandle(handle=second, hint="That is the same case; name another one.")
+        raise UsageError(what=f"{first} and {second} are one case; name another one.")
     with kb.database.write():
         now = kb.clock()
         target, source = _older_first(kb, one, other)
@@ -66,10 +67,11 @@ def merge(kb: KnowledgeBase, kept: int, absorbed: int, *, by: str | None = None)
     """All cases of one issue belong to another; the decision's id.
 
     Raises:
-        UnknownHandle: an issue is not known, or both are the same.
+        UnknownHandle: an issue is not known.
+        UsageError: both are the same.
     """
     if kept == absorbed:
-        raise UnknownHandle(handle=f"i{absorbed}", hint="That is the same issue; name another.")
+        raise UsageError(what=f"i{kept} cannot join itself; name another issue.")
     with kb.database.write():
         _members(kb, kept)
         members = _members(kb, absorbed)
@@ -203,8 +205,16 @@ def issue_number(handle: str) -> int:
 def _members(kb: KnowledgeBase, issue_id: int) -> list[int]:
     members = issues.members(kb.connection, issue_id)
     if not members:
-        raise UnknownHandle(handle=f"i{issue_id}", hint="`kbagent issue list` names the issues.")
+        raise UnknownHandle(handle=f"i{issue_id}", hint=whereabouts(kb, issue_id))
     return members
+
+
+def whereabouts(kb: KnowledgeBase, issue_id: int) -> str:
+    """Where the cases of an issue went that has none any more, as a hint."""
+    now = issues.successors(kb.connection, issue_id)
+    if not now:
+        return "`kbagent issue list` names the issues."
+    return f"Its cases are in {', '.join(f'i{one}' for one in now)} now."
 
 
 def _older_first(kb: KnowledgeBase, one: Case, other: Case) -> tuple[int, int]:

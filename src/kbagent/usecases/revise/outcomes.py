@@ -13,7 +13,7 @@ from kbagent.core.learning.change import last_break
 from kbagent.core.learning.evidence import counted
 from kbagent.core.learning.pooling import pooled_mean
 from kbagent.errors import BadValue, UnknownHandle
-from kbagent.model.case import AttemptRecord, CaseRecord, LinkKind, Verdict
+from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, LinkKind, Verdict
 from kbagent.model.evidence import Break
 from kbagent.model.feedback import Given, Remark
 from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
@@ -133,12 +133,14 @@ def _case_for(
                 hint="It is not in the knowledge base, and without a lookup there is no text to"
                 " retain for it: `kbagent search TEXT` first, or `kbagent add`.",
             )
-        case_id = _retain_query(kb, case_ref, target.lookup.query, remark)
+        case_id = _retain_query(kb, case_ref, target.lookup.query, verdict, remark)
     _join(kb, case_id, target, verdict, remark)
     return case_id, is_new
 
 
-def _retain_query(kb: KnowledgeBase, case_ref: str, query: str, remark: Remark) -> int:
+def _retain_query(
+    kb: KnowledgeBase, case_ref: str, query: str, verdict: Verdict, remark: Remark
+) -> int:
     from kbagent.usecases.retain.addition import store_record
 
     source, separator, external_id = case_ref.partition(":")
@@ -152,6 +154,7 @@ def _retain_query(kb: KnowledgeBase, case_ref: str, query: str, remark: Remark) 
         external_id=external_id,
         title=first,
         body=rest.strip(),
+        status=CaseStatus.RESOLVED if verdict is Verdict.WORKED else CaseStatus.UNKNOWN,
         opened_at=remark.at or kb.clock(),
         csat=remark.csat,
         minutes=remark.minutes,

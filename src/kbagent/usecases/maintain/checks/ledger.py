@@ -4,6 +4,7 @@ from kbagent.model.health import Finding, damaged, note, sound
 from kbagent.store import transfer
 from kbagent.usecases.maintain.checks.database import RESTORE
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
+from kbagent.usecases.retain.thresholds import link_threshold
 
 _CLOSE = 1e-6
 
@@ -122,6 +123,22 @@ def memberships(patient: Patient) -> Finding:
         return damaged(what, "", items)
     issues = patient.number("SELECT count(DISTINCT issue_id) FROM memberships")
     return sound(f"{plural(cases, 'case')} in {plural(issues, 'issue')}, each in one")
+
+
+def threshold(patient: Patient) -> Finding:
+    """From which confidence a case joins an issue by itself, and where that figure comes from."""
+    found = link_threshold(patient.kb)
+    if found.learned_on == 0:
+        return sound(
+            f"cases join from {found.confidence:.2f} on: the default, until this knowledge base"
+            " has enough links of its own"
+        )
+    learned = (
+        f"learned on {plural(found.learned_on, 'linked case')} for {found.precision:.0%} right"
+    )
+    if found.confidence > 1.0:
+        return sound(f"no case joins by similarity: {learned} joins, and none reaches it")
+    return sound(f"cases join from {found.confidence:.2f} on: {learned} joins")
 
 
 def mend_memberships(patient: Patient) -> str:
