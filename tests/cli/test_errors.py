@@ -68,7 +68,7 @@ def test_without_a_knowledge_base_every_command_says_how_to_begin(tmp_path, argu
         (("import", "--map", "/nonexistent", "x"), 2, "mapping"),
         (("add", " "), 2, "needs a title"),
         (("model", "use", "/nonexistent"), 1, "cannot be used"),
-        (("link", "desk:1", "desk:1"), 2, "same case"),
+        (("link", "desk:1", "desk:1"), 2, "one case"),
         (("nonsense",), 2, "No such command"),
     ],
 )
