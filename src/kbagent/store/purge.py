@@ -71,10 +71,28 @@ def _purge_resolutions(connection: sqlite3.Connection, case_id: int) -> None:
 
 
 def _purge_words(connection: sqlite3.Connection, case_id: int) -> None:
-    """Notes on its outcomes, and the queries of the lookups that it came from."""
+    """Notes on its outcomes, the queries of the lookups that it came from, and the runs on it."""
     connection.execute("UPDATE outcomes SET note = NULL WHERE case_id = ?", (case_id,))
+    _purge_runs(connection, case_id)
     connection.execute(
         """UPDATE lookups SET query = ?, request = '{}' WHERE id IN
             (SELECT lookup_id FROM outcomes WHERE case_id = ? AND lookup_id IS NOT NULL)""",
         (GONE, case_id),
     )
+
+
+def _purge_runs(connection: sqlite3.Connection, case_id: int) -> None:
+    """Runs of `solve` quote the text they were given, so they go with all that hangs on them."""
+    rows = connection.execute(
+        """SELECT id, lookup_id FROM runs WHERE json_extract(record, '$.case_id') = ?
+        OR lookup_id IN (SELECT lookup_id FROM outcomes WHERE case_id = ?)""",
+        (case_id, case_id),
+    ).fetchall()
+    for run_id, lookup_id in rows:
+        connection.execute("UPDATE runs SET continues = NULL WHERE continues = ?", (run_id,))
+        connection.execute("DELETE FROM deviations WHERE run_id = ?", (run_id,))
+        connection.execute("DELETE FROM step_evidence WHERE run_id = ?", (run_id,))
+        connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        connection.execute(
+            "UPDATE lookups SET query = ?, request = '{}' WHERE id = ?", (GONE, lookup_id)
+        )

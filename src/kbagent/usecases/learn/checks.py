@@ -117,7 +117,9 @@ def sightings(kb: KnowledgeBase) -> list[Sighting]:
 def _is_wrong(kb: KnowledgeBase, run: StoredRun) -> bool | None:
     """Whether what the run answered, or would have, was wrong; None when nobody can tell."""
     entries = [
-        one for one in ledger.of_lookup(kb.connection, run.lookup_id) if not _undone(kb, one.id)
+        one
+        for one in ledger.of_lookup(kb.connection, run.lookup_id)
+        if one.verdict is not Verdict.UNKNOWN and not ledger.is_undone(kb.connection, one.id)
     ]
     right = [one for one in entries if one.verdict in (Verdict.WORKED, Verdict.PARTLY)]
     known = resolutions.by_ids(kb.connection, {one.resolution_id for one in entries})
@@ -130,6 +132,3 @@ def _is_wrong(kb: KnowledgeBase, run: StoredRun) -> bool | None:
     placed = issues.memberships(kb.connection, {one.case_id for one in right})
     return run.issue_id not in {one.issue_id for one in placed.values()}
 
-
-def _undone(kb: KnowledgeBase, outcome_id: int) -> bool:
-    return ledger.is_undone(kb.connection, outcome_id)

@@ -108,6 +108,10 @@ def undo(kb: KnowledgeBase, outcome_id: int, *, by: str | None = None) -> Outcom
         ledger.record_event(
             kb.connection, entry.lookup_id, "undo", now, by, {"outcome": outcome_id}
         )
+        if entry.lookup_id is not None:
+            from kbagent.usecases.solve.following import forgive
+
+            forgive(kb, entry.lookup_id)
     return entry
 
 

@@ -39,6 +39,14 @@ def credit(
     return str(fault)
 
 
+def forgive(kb: KnowledgeBase, lookup_id: int | None) -> None:
+    """An outcome was taken back: the run it blamed is blamed no more."""
+    run = None if lookup_id is None else runs.of_lookup(kb.connection, lookup_id)
+    if run is not None and run.fault is not None:
+        with kb.database.write() as connection:
+            runs.set_fault(connection, run.id, None)
+
+
 def _fault(run: StoredRun, head: int, issue_id: int, verdict: Verdict) -> Stage | None:
     right = verdict in (Verdict.WORKED, Verdict.PARTLY)
     if right and run.issue_id is not None and issue_id != run.issue_id:
