@@ -77,6 +77,9 @@ COMMANDS: Mapping[str, Entry] = {
     "route": Entry(
         "route", "Say where a new ticket belongs, whether it may escalate, and what to ask.", LEARN
     ),
+    "report": Entry(
+        "report", "Show month by month whether it gets better, and what is at risk.", LEARN
+    ),
     "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
     "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
     "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),

@@ -64,3 +64,37 @@ def replies(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
         """SELECT case_id, text FROM attempts JOIN resolutions ON resolutions.id = resolution_id
         WHERE retired_at IS NULL ORDER BY case_id, ordinal, attempts.id"""
     )
+
+
+def outcomes(connection: sqlite3.Connection) -> Iterator[tuple[int, int, int, str, str]]:
+    """(entry, case id, approach, verdict, when) of each known outcome that counts, by time."""
+    yield from connection.execute(
+        """SELECT outcomes.id, case_id, canonical_id, verdict, happened_at
+        FROM outcomes JOIN resolutions ON resolutions.id = resolution_id
+        WHERE verdict != 'unknown' AND NOT EXISTS
+            (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+        ORDER BY happened_at, outcomes.id"""
+    )
+
+
+def lookups_by_month(
+    connection: sqlite3.Connection, since: str, until: str
+) -> list[tuple[str, int, int, int]]:
+    """(month, lookups, confident ones, ones with an outcome) in [since, until), by month."""
+    return connection.execute(
+        """SELECT substr(at, 1, 7), count(*), sum(confident), sum(EXISTS
+            (SELECT 1 FROM outcomes WHERE outcomes.lookup_id = lookups.id))
+        FROM lookups WHERE at >= ? AND at < ? GROUP BY 1 ORDER BY 1""",
+        (since, until),
+    ).fetchall()
+
+
+def deviations_caught(
+    connection: sqlite3.Connection, since: str, until: str
+) -> list[tuple[str, str, int, int]]:
+    """(kind, name, how many, how many of them were corrected) in [since, until)."""
+    return connection.execute(
+        """SELECT kind, name, count(*), sum(kept) FROM deviations WHERE at >= ? AND at < ?
+        GROUP BY kind, name ORDER BY count(*) DESC, kind, name""",
+        (since, until),
+    ).fetchall()

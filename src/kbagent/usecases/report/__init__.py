@@ -1,0 +1,1 @@
+"""Whether the whole thing gets better, month by month."""
