@@ -21,6 +21,7 @@ from kbagent.store.moments import to_text
 from kbagent.usecases.maintain.encoding import enrolled
 from kbagent.usecases.maintain.indexing import refresh_indexes
 from kbagent.usecases.retain.attempts import resolution_hash
+from kbagent.usecases.retain.fixes import encode_fixes
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=1000)
@@ -48,6 +49,7 @@ def fill(
                 connection.execute(statement)
         rows = time.perf_counter() - started
         kb.connection.execute("PRAGMA optimize")
+        encode_fixes(kb, encoder, model.id)
         started = time.perf_counter()
         refresh_indexes(kb, model)
         indexes = time.perf_counter() - started
