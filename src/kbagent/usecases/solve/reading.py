@@ -1,7 +1,8 @@
 """Step 1, Read: what the text itself says, and whether it fits what is on record.
 
 Corrections, in order: a value that nobody has seen becomes the nearest known one, or is set
-aside; a facet on which text and options contradict each other is set aside in both.
+aside; where text and options contradict each other, the text is believed: it tells of this very
+problem, while forms keep what was chosen once.
 """
 
 import re
@@ -154,7 +155,7 @@ def _known_filters(problem: Problem, findings: _Findings, vocabulary: Vocabulary
 def _agreeing(
     problem: Problem, found: tuple[tuple[str, str], ...], findings: _Findings
 ) -> tuple[Problem, tuple[tuple[str, str], ...]]:
-    """Facets on which text and options contradict each other are used of neither."""
+    """Where text and options contradict each other, the text's value is used, and no filter."""
     names = {name for name, _ in found}
     comparable = [(name, value) for name, value in problem.told if name in names]
     told_names = sorted({name for name, _ in comparable})
@@ -164,14 +165,14 @@ def _agreeing(
             findings.checks.append(check)
         else:
             doubtful.add(name)
-            findings.corrected(check, "set-both-aside", f"{name} is not used, neither value")
+            findings.corrected(check, "believe-text", f"{name} as the text says")
     return (
         replace(
             problem,
             filters=tuple(f for f in problem.filters if f.name not in doubtful),
             told=tuple(pair for pair in problem.told if pair[0] not in doubtful),
         ),
-        tuple(pair for pair in found if pair[0] not in doubtful),
+        found,
     )
 
 
