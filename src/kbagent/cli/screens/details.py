@@ -47,7 +47,8 @@ def _case(found: CaseDetails, *, width: int = 80) -> RenderableType:
             for name, value in found.facets
         ]
     if found.versions_kept:
-        lines.append(Text(f"changed {found.versions_kept} times; every version is kept"))
+        times = "once" if found.versions_kept == 1 else f"{found.versions_kept} times"
+        lines.append(Text(f"changed {times}; every version is kept"))
     return Group(*lines)
 
 

@@ -176,7 +176,7 @@ def _unknown_name(connection: sqlite3.Connection, name: str) -> str:
 
     known = [*cases.facet_names(connection), *COLUMNS]
     near = difflib.get_close_matches(name, known, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return f"no case has a column '{name}'{hint}"
 
 
