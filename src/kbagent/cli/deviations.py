@@ -12,7 +12,7 @@ from kbagent.errors import UnknownHandle
 from kbagent.store import deviations
 from kbagent.store.knowledge_base import open_knowledge_base
 
-app = typer.Typer(no_args_is_help=True, help="What the checks of `solve` caught, and their worth.")
+app = typer.Typer(no_args_is_help=True, help="See what checks caught and what they are worth.")
 
 
 @app.command("list")

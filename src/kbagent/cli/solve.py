@@ -51,7 +51,7 @@ def solve(
     by: By = None,
     kb: Kb = None,
 ) -> None:
-    """Work a problem through in steps that check themselves: answer, question or a person."""
+    """Work a problem through in steps that check themselves."""
     from kbagent.usecases.maintain.encoding import serving_encoder
     from kbagent.usecases.retrieve.stopwatch import Stopwatch
     from kbagent.usecases.solve.continuing import go_on, pairs_of
