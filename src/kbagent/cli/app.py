@@ -153,12 +153,16 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(130) from None
 
 
+_COMPLETION = ("install_completion", "show_completion")  # options of `kbagent` alone
+
+
 def load_command(name: str) -> Any:
     """The real command behind a name of the registry."""
     module_name, _, attribute = COMMANDS[name].module.partition(":")
     module = importlib.import_module(f"kbagent.cli.{module_name}")
     command = typer.main.get_command(getattr(module, attribute or "app"))
     command.name = name
+    command.params = [one for one in command.params if one.name not in _COMPLETION]
     _write_plainly(command)
     take_plainly(command)
     return command
