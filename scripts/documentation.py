@@ -43,7 +43,9 @@ def errors_page() -> str:
 
     parts = ["# Errors and exit codes", "", "Written by `python -m scripts.documentation`.", ""]
     parts += ["| exit | meaning |", "|---|---|"]
-    parts += [f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in errors.ExitCode]
+    parts += [
+        f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in errors.ExitCode
+    ]
     parts += ["", "| error | exit | message |", "|---|---|---|"]
     for name, kind in sorted(vars(errors).items()):
         if inspect.isclass(kind) and issubclass(kind, errors.KbagentError):

@@ -463,6 +463,7 @@ CREATE TABLE fix_vectors (
 );
 """
 
+
 def m004_runs(db: "SqliteUtilsDatabase") -> None:
     """Verified answers: each run with its steps, what its checks caught, where people got stuck."""
     _execute_all(db, _RUNS)
@@ -517,7 +518,6 @@ CREATE TABLE step_evidence (
 
 CREATE INDEX step_evidence_by_resolution ON step_evidence (resolution_id, ordinal);
 """
-
 
 
 def m005_releases(db: "SqliteUtilsDatabase") -> None:

@@ -131,4 +131,3 @@ def _is_wrong(kb: KnowledgeBase, run: StoredRun) -> bool | None:
         return None
     placed = issues.memberships(kb.connection, {one.case_id for one in right})
     return run.issue_id not in {one.issue_id for one in placed.values()}
-
