@@ -62,7 +62,7 @@ COMMANDS: Mapping[str, Entry] = {
     "case": Entry("case", "Take a case out, for now or for good.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "deviations": Entry("deviations", "See what checks caught and what they are worth.", LEARN),
-    "evaluate": Entry("evaluate", "Replay the past: would it have shown what worked?", LEARN),
+    "evaluate": Entry("evaluate", "Replay the past: would what worked have come first?", LEARN),
     "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),
     "policy": Entry("policy", "See, change, promote and roll back how answers are ranked.", LEARN),
     "patterns": Entry(

@@ -33,7 +33,7 @@ def evaluate(
     output: FormatOption = Format.TABLE,
     kb: Kb = None,
 ) -> None:
-    """Replay the past: how often what worked would have been shown first."""
+    """Replay the past: would what worked have come first?"""
     from kbagent.cli.screens import evaluation as screens
     from kbagent.usecases.evaluate.evaluation import evaluate as run
 

@@ -24,7 +24,7 @@ def learn(
     by: By = None,
     kb: Kb = None,
 ) -> None:
-    """Fit what outcomes and links teach; makes a candidate, changes no ranking."""
+    """Fit what outcomes and links teach; makes a candidate."""
     from kbagent.cli.screens import learning as screens
     from kbagent.usecases.learn.fitting import learn as fit
 
