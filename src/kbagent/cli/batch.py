@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from kbagent.errors import BadValue, ExitCode, KbagentError, UnreadableFile
 from kbagent.model.lookup import Request
 from kbagent.store.knowledge_base import KnowledgeBase, open_knowledge_base
 from kbagent.usecases.maintain.encoding import serving_encoder
+
+if TYPE_CHECKING:
+    from kbagent.store.encoder.session import Encoder
 
 _LISTS = ("where", "source")
 _TEXTS = ("since", "until")
@@ -65,7 +68,7 @@ def answer_each(
     defaults = Defaults(narrowing, limit, everything)
     with _opened(file) as stream, open_knowledge_base(folder, notify=tell) as base:
         asked = (question(base, line, defaults) for line in _lines(stream))
-        for answer in answers(base, asked, by=by):
+        for answer in answers(base, serving_encoder(base), asked, by=by):
             refused += "error" in answer
             write(to_json(answer, indent=None))
     if refused:
@@ -95,12 +98,11 @@ def question(kb: KnowledgeBase, line: str, defaults: Defaults) -> Question:
 
 
 def answers(
-    kb: KnowledgeBase, questions: Iterable[Question], *, by: str | None
+    kb: KnowledgeBase, encoder: "Encoder", questions: Iterable[Question], *, by: str | None
 ) -> Iterator[dict[str, Any]]:
     """The answer to each question, in order; a bad one is answered with `error`."""
     from kbagent.usecases.retrieve.batch import TOGETHER, search_each
 
-    encoder = serving_encoder(kb)
     for group in _groups(questions, TOGETHER):
         asked = [one.asked for one in group if isinstance(one.asked, Request)]
         try:
@@ -116,7 +118,7 @@ def answers(
                 yield _named(one, search_json(next(results)))
 
 
-def _alone(kb: KnowledgeBase, encoder: Any, one: Question, by: str | None) -> dict[str, Any]:
+def _alone(kb: KnowledgeBase, encoder: "Encoder", one: Question, by: str | None) -> dict[str, Any]:
     from kbagent.usecases.retrieve.search import search
 
     if isinstance(one.asked, str):
