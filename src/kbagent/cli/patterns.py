@@ -15,6 +15,9 @@ app = typer.Typer(
     invoke_without_command=True, help="Find what goes with what: words, times, customers, releases."
 )
 
+Zone = Annotated[
+    str, typer.Option("--zone", help="Hours are those of +02:00, or of Europe/Berlin.")
+]
 Handle = Annotated[str, typer.Argument(metavar="PATTERN", help="Its id, like p766784.")]
 
 
@@ -38,9 +41,7 @@ def patterns(
             "--kind", metavar="KIND", help="Only phrasing, timing, cohort, keyword or release."
         ),
     ] = None,
-    zone: Annotated[
-        str, typer.Option("--zone", help="Hours are those of +02:00, or of Europe/Berlin.")
-    ] = "UTC",
+    zone: Zone = "UTC",
     limit: Annotated[int, typer.Option("-n", min=1, help="Patterns on the screen.")] = 15,
     output: FormatOption = Format.TABLE,
     kb: Kb = None,
@@ -69,29 +70,30 @@ def patterns(
 
 
 @app.command()
-def confirm(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+def confirm(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
     """Say that a pattern is true; you are told when it stops to hold."""
-    _say(handle, "confirmed", by, kb)
+    _say(handle, "confirmed", zone, by, kb)
 
 
 @app.command()
-def reject(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+def reject(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
     """Say that a pattern is not true; it is not shown again."""
-    _say(handle, "rejected", by, kb)
+    _say(handle, "rejected", zone, by, kb)
 
 
 @app.command()
-def mute(handle: Handle, *, by: By = None, kb: Kb = None) -> None:
+def mute(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
     """Do not show a pattern again, true as it may be."""
-    _say(handle, "muted", by, kb)
+    _say(handle, "muted", zone, by, kb)
 
 
-def _say(handle: str, verdict: str, by: str | None, kb: Kb) -> None:
+def _say(handle: str, verdict: str, zone: str, by: str | None, kb: Kb) -> None:
     from kbagent.usecases.mine import patterns as mining
 
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        mining.say(base, handle, verdict, by=by)
-    write(f"{handle} is {verdict}; say otherwise: kbagent patterns confirm {handle}")
+        mining.say(base, handle, verdict, by=by, zone=zone_of(zone))
+    other = "mute" if verdict == "confirmed" else "confirm"
+    write(f"{handle} is {verdict}; say otherwise: kbagent patterns {other} {handle}")
 
 
 def zone_of(text: str) -> tzinfo:

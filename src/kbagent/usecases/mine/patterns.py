@@ -165,19 +165,30 @@ def kind_named(text: str | None) -> Kind | None:
         raise BadValue(name="--kind", value=text, reason=f"write one of {names}") from error
 
 
-def say(kb: KnowledgeBase, handle: str, verdict: str, *, by: str | None = None) -> None:
+def say(
+    kb: KnowledgeBase, handle: str, verdict: str, *, by: str | None = None, zone: tzinfo = UTC
+) -> None:
     """Note what a person thinks of a pattern: confirmed, rejected or muted.
+
+    `zone` is the one in which the pattern was seen.
 
     Raises:
         UnknownHandle: no such pattern is found in this knowledge base.
     """
-    known = {one.handle for one in patterns(kb, Asked()).told}
-    known |= set(_said(kb.connection))
-    if handle not in known:
-        raise UnknownHandle(handle=handle, hint="`kbagent patterns` shows them.")
+    if handle not in _said(kb.connection) and not _is_found(kb, handle, zone):
+        raise UnknownHandle(handle=handle, hint="`kbagent patterns` shows them; mind its --zone.")
     with kb.database.write() as connection:
         data = {"pattern": handle, "verdict": verdict}
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
+
+
+def _is_found(kb: KnowledgeBase, handle: str, zone: tzinfo) -> bool:
+    """Whether it is among all patterns, or among those of one kind, which are tested alone."""
+    return any(
+        handle == one.handle
+        for kind in (None, *Kind)
+        for one in patterns(kb, Asked(kind=kind, zone=zone)).told
+    )
 
 
 def handle_of(one: Pattern | Formulation) -> str:

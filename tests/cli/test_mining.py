@@ -1,0 +1,46 @@
+"""`patterns`, `emerging`, `release` and `report` on few cases, in every format they write."""
+
+import pytest
+
+COMMANDS = (("patterns",), ("emerging",), ("release", "list"), ("report",))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("form", ["table", "json", "csv", "md"])
+def test_every_format_is_written_and_harmless(kbagent, words, form):
+    ran = kbagent(*words, "--format", form)
+    assert ran.code == 0, ran.err
+    assert ran.out.strip()
+    assert "\x1b" not in ran.out
+    if form == "json":
+        assert ran.json is not None
+    if form == "table":
+        assert max(map(len, ran.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_format_that_is_not_written_is_refused(kbagent, words):
+    assert kbagent(*words, "--format", "jsonl").code == 2
+
+
+def test_a_release_is_told_and_listed(kbagent):
+    assert kbagent("release", "add", "4.2", "--at", "2026-01-03").code == 0
+    (one,) = kbagent("release", "list", "-f", "json").json
+    assert (one["version"], one["told"]) == ("4.2", True)
+    assert kbagent("release", "add", "4.2", "--at", "soon").code == 2
+
+
+@pytest.mark.parametrize("words", [("--kind", "gossip"), ("--zone", "Atlantis")])
+def test_what_cannot_be_understood_is_said(kbagent, words):
+    ran = kbagent("patterns", *words)
+    assert ran.code == 2
+    assert words[1] in ran.err
+
+
+def test_the_page_is_written(kbagent, tmp_path):
+    page = tmp_path / "report.html"
+    assert kbagent("report", "--html", str(page)).code == 0
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert "<script" not in text
+    assert kbagent("report", "--html", str(tmp_path)).code not in (0, 70)
