@@ -356,3 +356,16 @@ def test_every_earlier_ranking_can_be_computed_again(tmp_path_factory, steps):
     for moment, then in history:
         assert unscored(desk.ask("printer hangs", as_of=moment, log=False)) == then
     desk.kb.close()
+
+
+def test_an_export_column_called_like_a_field_of_the_case_does_not_hide_it(desk):
+    desk.bring(HANGS, {**AGAIN, "facets": {"id": "77", "status": "Done"}})
+    for text, found in (
+        ("id=1", ["desk:1"]),
+        ("id=77", ["desk:2"]),
+        ("status=Done", ["desk:2"]),
+        ("status=resolved", ["desk:1", "desk:2"]),
+        ("status!=Done", ["desk:1"]),
+    ):
+        hits = refs(desk.ask("printer hangs", filters=(parse_filter(text),), everything=True))
+        assert sorted(hits) == found, text

@@ -95,3 +95,12 @@ def test_a_cell_of_a_megabyte_is_read_or_refused_and_no_crash(stocked):
 def test_a_file_without_the_needed_columns_is_refused(stocked, text):
     with pytest.raises(UsageError, match="no column"):
         import_outcomes(stocked.kb, text)
+
+
+def test_a_resolution_that_was_never_tried_on_the_case_counts_in_its_issue(stocked):
+    stocked.bring(ticket("2", "Mail bounces", attempts=[tried("Renew the certificate")]))
+    other = stocked.one("SELECT id FROM resolutions WHERE text LIKE 'Renew%'")
+    rows = "".join(f"n{i},desk:1,r{other},failed,,,2026-02-0{i},p{i},,,,\n" for i in (1, 2))
+    assert import_outcomes(stocked.kb, HEADER + rows).recorded == 2
+    shown = stocked.ask("printer hangs", everything=True).issues[0].resolutions
+    assert {one.text: one.evidence.tried for one in shown}["Renew the certificate"] == 2.0

@@ -139,10 +139,15 @@ def _emptied_by(
 def _satisfying(connection: sqlite3.Connection, condition: Filter) -> Ids:
     key = name_key(condition.name)
     names = [name for name in cases.facet_names(connection) if name_key(name) == key]
-    if names:
+    if names and key not in COLUMNS:
         return _by_facet(connection, condition, names)
-    if key in COLUMNS:
+    if not names and key in COLUMNS:
         return _by_column(connection, condition, COLUMNS[key])
+    if names:  # a column of the export that is called as a field of the case: either may satisfy
+        own = _by_column(connection, condition, COLUMNS[key])
+        told = _by_facet(connection, condition, names)
+        negated = condition.operator is FilterOperator.NOT_EQUAL
+        return np.intersect1d(own, told) if negated else np.union1d(own, told)
     raise BadFilter(text=str(condition), reason=_unknown_name(connection, condition.name))
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from kbagent.core.retrieval.periods import parse_period
 from kbagent.errors import UsageError
-from kbagent.model.case import Verdict
+from kbagent.model.case import AttemptRecord, Verdict
 from kbagent.model.feedback import FeedbackImport, Remark
 from kbagent.model.outcome import Outcome, OutcomeSource
 from kbagent.store import cases, ledger, lookups, resolutions, spool
@@ -113,6 +113,7 @@ def _record(kb: KnowledgeBase, row: Mapping[str, str], namespace: str) -> bool:
         minutes=remark.minutes,
         escalated=remark.escalated,
     )
+    _note_attempt(kb, entry)
     outcome_id = ledger.append(kb.connection, entry)
     ledger.record_event(
         kb.connection,
@@ -123,6 +124,18 @@ def _record(kb: KnowledgeBase, row: Mapping[str, str], namespace: str) -> bool:
         {"outcome": outcome_id, "verdict": str(entry.verdict), "resolution": resolution_id},
     )
     return True
+
+
+def _note_attempt(kb: KnowledgeBase, entry: Outcome) -> None:
+    """What was never tried on the case before belongs to its record now, and so to its issue."""
+    attempts = resolutions.attempts_of(kb.connection, [entry.case_id])
+    if any(one.resolution_id == entry.resolution_id for one in attempts):
+        return
+    named = resolutions.by_ids(kb.connection, [entry.resolution_id])[entry.resolution_id]
+    record = AttemptRecord(named.text, entry.verdict, entry.happened_at, entry.by)
+    resolutions.insert_attempt(
+        kb.connection, entry.case_id, named.id, len(attempts), record, entry.recorded_at
+    )
 
 
 def _verdict(row: Mapping[str, str]) -> Verdict:
