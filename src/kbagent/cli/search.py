@@ -1,5 +1,6 @@
 """`kbagent search`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -76,6 +77,9 @@ def search(
     kb: Kb = None,
 ) -> None:
     """Find every earlier instance of a problem, and what worked."""
+    for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        # Before the engines are imported: one query is too small to share; waiting costs twice it.
+        os.environ.setdefault(pool, "1")
     watch = Stopwatch()
     started = process_age()
     narrowing = Narrowing(where, since, until, source, resolved, exclude, as_of, policy)
