@@ -195,8 +195,11 @@ def test_who_stops_reading_ends_the_command_quietly(kb):
     assert b"Traceback" not in err
 
 
+INTERRUPTED = 1800  # cases: seconds of importing are left when the first batch is stored
+
+
 def test_control_c_ends_an_import_kindly_and_the_next_goes_on(tmp_path):
-    export = write_cases(tmp_path / "cases.jsonl", 700)
+    export = write_cases(tmp_path / "cases.jsonl", INTERRUPTED)
     kb = tmp_path / "kb"
     process = subprocess.Popen(
         [sys.executable, "-m", "kbagent", "import", str(export), "--kb", str(kb)],
@@ -211,6 +214,6 @@ def test_control_c_ends_an_import_kindly_and_the_next_goes_on(tmp_path):
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "kbagent: interrupted; what was reported done is kept"
     kept = stored_cases(kb)
-    assert 0 < kept < 700
+    assert 0 < kept < INTERRUPTED
     again = invoke("import", str(export), "--output", "json", kb=kb)
-    assert (again.json["unchanged"], again.json["new"]) == (kept, 700 - kept)
+    assert (again.json["unchanged"], again.json["new"]) == (kept, INTERRUPTED - kept)
