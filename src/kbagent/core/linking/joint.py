@@ -16,7 +16,7 @@ JOINT_THRESHOLD = 0.15  # likewise: pair precision .99 at recall .67; lower swal
 JOINT_CONFIDENCE = 0.97  # pair precision on the other half: .99, at recall .34
 LEAST_SURROUNDINGS = 0.5  # as in `assignment`; precision of 30 cases of sample_data .51 to .93
 REUNITED = 0.9  # share of their own likeness at which two groups are one; on half of the issues
-# of sample_data recall .61 to .69 at precision 1.0, on the other half .31 to .55 at .996
+# of sample_data recall .61 to .69 at precision 1.0, on the other half .31 to .50 at .995
 LEAST_REUNITED = 3  # cases that a group must have for that
 LEAST_PROBLEM = 0.2  # mean cosine of the problems alone that a group must have
 JOINT_METHOD = "problem-and-fix-1"  # kept with every assignment
@@ -80,13 +80,19 @@ def _reunited(problems: Vectors, roots: Ints, apart: tuple[tuple[int, int], ...]
 
 
 def _likeness(problems: Vectors, codes: Ints, sizes: Ints) -> Floats:
-    """Mean similarity of each two groups over the geometric mean of their own, (k, k)."""
+    """Mean similarity of each two groups over the geometric mean of their own, (k, k).
+
+    All less what any two cases have in common here: where every ticket is about mail, being
+    about mail is no likeness.
+    """
     sums = np.zeros((len(sizes), problems.shape[1]))
     np.add.at(sums, codes, problems)
     products = sums @ sums.T
     pairs = np.maximum(sizes * (sizes - 1), 1)
-    within = np.maximum((np.diag(products) - sizes) / pairs, 1e-9)
-    likeness: Floats = products / np.outer(sizes, sizes) / np.sqrt(np.outer(within, within))
+    common = float(np.square(problems.mean(axis=0, dtype=np.float64)).sum())
+    within = np.maximum((np.diag(products) - sizes) / pairs - common, 1e-9)
+    between = products / np.outer(sizes, sizes) - common
+    likeness: Floats = between / np.sqrt(np.outer(within, within))
     small = sizes < LEAST_REUNITED
     likeness[small] = 0.0
     likeness[:, small] = 0.0

@@ -35,6 +35,7 @@ EXPLICIT = {"linked", "human"}
 REGROUP_SHARE = 0.02  # of all cases that must be new before all are placed again
 REGROUP_LEAST = 25  # new cases likewise
 REGROUP_MOST = 60_000  # cases; beyond, new ones are placed among what is there
+DERIVED_THRESHOLD = 0.97  # confidence for joining a group that nobody linked: it may be wrong too
 GROUP_CONFIDENCE = 0.9  # of a group found by text alone: pair precision on the development sets
 
 Ints = NDArray[np.int64]
@@ -197,7 +198,11 @@ def _work_out(kb: KnowledgeBase, model: StoredModel, rows: _Set) -> _Placed:
         labels[row], confidence[row] = offset + joint[row], JOINT_CONFIDENCE
         method[row] = JOINT_METHOD
     rest = assignment.assign(
-        rows.vectors, labels, threshold=threshold, neighbours=near, apart=rows.apart
+        rows.vectors,
+        labels,
+        threshold=max(threshold, DERIVED_THRESHOLD),
+        neighbours=near,
+        apart=rows.apart,
     )
     late = labels < 0
     late_confidence = np.where(rest.issues >= 0, rest.confidences, GROUP_CONFIDENCE)
