@@ -40,8 +40,25 @@ def test_no_cases_are_no_groups() -> None:
     assert joint_groups(empty, empty).shape == (0,)
 
 
+def about(centre: list[float], count: int, rng: np.random.Generator) -> list[list[float]]:
+    return [(np.array(centre) + 0.4 * rng.normal(size=len(centre))).tolist() for _ in range(count)]
+
+
 def test_one_problem_with_an_old_and_a_new_fix_is_one_issue() -> None:
     rng = np.random.default_rng(0)
-    problems = unit(*(np.array([1, 1, 1, 0]) + 0.5 * rng.normal(size=4) for _ in range(8)))
-    fixes = unit(*([1, 0, 0, 0] if row < 4 else [0, 1, 0, 0] for row in range(8)))
-    assert len(set(joint_groups(problems, fixes).tolist())) == 1
+    ours = about([2, 0, 0, 0, 0, 0], 8, rng)
+    others = [row for axis in range(1, 6) for row in about(np.eye(6)[axis].tolist(), 4, rng)]
+    fixes = [[1.0 if axis == at else 0.0 for axis in range(7)] for at in [0] * 4 + [1] * 4]
+    fixes += [[1.0 if axis == 2 + n // 4 else 0.0 for axis in range(7)] for n in range(20)]
+    roots = joint_groups(unit(*ours, *others), unit(*fixes))
+    assert len(set(roots[:8].tolist())) == 1
+    assert not set(roots[:8].tolist()) & set(roots[8:].tolist())
+
+
+def test_what_every_case_has_in_common_is_no_likeness() -> None:
+    rng = np.random.default_rng(1)
+    common = np.array([3.0, 0, 0, 0])
+    rows = [common + row for at in (1, 2) for row in about((1.5 * np.eye(4)[at]).tolist(), 6, rng)]
+    fixes = unit(*([1, 0] if row < 6 else [0, 1] for row in range(12)))
+    roots = joint_groups(unit(*rows), fixes)
+    assert not set(roots[:6].tolist()) & set(roots[6:].tolist())
