@@ -95,12 +95,13 @@ def search(
             base, query, narrowing, limit=limit, offset=offset, everything=everything
         )
         watch.lap("open database")
+        from kbagent.usecases.retrieve import paging
         from kbagent.usecases.retrieve import search as retrieve
 
         watch.lap("import engines")
         opened = encoder()
         watch.lap("open encoder")
-        result = retrieve.search(base, opened, request, by=by)
+        result = retrieve.search(base, opened, paging.continued(base, request), by=by)
         answered = Stopwatch()
     render(result, output, full=full, explain=explain)
     if timings:

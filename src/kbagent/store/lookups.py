@@ -210,3 +210,11 @@ def _lookup(row: tuple[Any, ...]) -> Lookup:
         by=row[10],
         candidates=row[11],
     )
+
+
+def latest_moment(connection: sqlite3.Connection, query: str, request: str) -> datetime | None:
+    """When just this was last asked; None when it never was."""
+    row = connection.execute(
+        "SELECT max(at) FROM lookups WHERE query = ? AND request = ?", (query, request)
+    ).fetchone()
+    return known(row[0]) if row[0] is not None else None
