@@ -62,3 +62,8 @@ def test_what_every_case_has_in_common_is_no_likeness() -> None:
     fixes = unit(*([1, 0] if row < 6 else [0, 1] for row in range(12)))
     roots = joint_groups(unit(*rows), fixes)
     assert not set(roots[:6].tolist()) & set(roots[6:].tolist())
+
+
+def test_two_cases_alone_need_more_than_a_weak_likeness() -> None:
+    weak = np.array([[1.0, 0.0], [0.35, (1 - 0.35**2) ** 0.5]], dtype=np.float32)
+    assert joint_groups(weak, weak).tolist() == [0, 1]
