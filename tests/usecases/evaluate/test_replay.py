@@ -1,7 +1,8 @@
 """The past is replayed with only what was known then."""
 
 import dataclasses
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -129,6 +130,52 @@ def _feedback_pays(desk: Desk, cases: int) -> None:
             opened=START + timedelta(days=7 * number),
             same_as="W0",
         )
+
+
+def _frozen_courses(desk: Desk, frozen_at: datetime) -> dict[str, list[Replayed]]:
+    """The live policy as it is, without later outcomes, and without anything later."""
+    connection = desk.kb.connection
+    model = models.active(connection)
+    assert model is not None
+    history = load_history(connection, model)
+    live = contender(desk.kb, "live", policies.live(connection))
+    learned = dataclasses.replace(live, name="learned", learned_until=frozen_at)
+    known = dataclasses.replace(live, name="known", known_until=frozen_at)
+    places = list(question_places(history, None))
+    asked: list[int] = []
+
+    def judge(terms: Sequence[object], _owner: object, _first: object, margin: float) -> bool:
+        asked.append(len(terms))
+        return margin > 1e9
+
+    ran = replay(history, [live, learned, known], places, lambda _done, _all: None, judge=judge)
+    assert all(len(c.answered) == len(places) and not any(c.answered) for c in ran.courses.values())
+    assert asked
+    return {name: course.replayed for name, course in ran.courses.items()}
+
+
+def test_what_is_frozen_learns_nothing_more(desk: Desk) -> None:
+    """What worked changes sides at week 15; only who goes on learning follows."""
+    desk.case("W0", TEXT, ("restart the spooler", WORKED), opened=START)
+    for number in range(1, 40):
+        old, new = ("restart the spooler", WORKED), ("use the raster path", FAILED)
+        if number >= 15:
+            old, new = ("restart the spooler", FAILED), ("use the raster path", WORKED)
+        opened = START + timedelta(days=7 * number)
+        desk.case(f"W{number}", TEXT, old, new, opened=opened, same_as="W0")
+    courses = _frozen_courses(desk, START + timedelta(days=7 * 14))
+    assert all(one.worked_at == 1 for one in courses["live"][-5:])
+    assert all(one.worked_at == 2 for one in courses["learned"][-5:])
+    assert courses["learned"][:14] == courses["live"][:14] == courses["known"][:14]
+    assert [one.relevant for one in courses["known"]] == [one.relevant for one in courses["live"]]
+    assert courses["known"][-1].found == 14  # it knows the cases of then and no others
+    assert courses["live"][-1].found == 39
+
+
+def test_frozen_in_the_future_is_not_frozen(desk: Desk) -> None:
+    _feedback_pays(desk, 12)
+    courses = _frozen_courses(desk, START + timedelta(days=9999))
+    assert courses["live"] == courses["learned"] == courses["known"]
 
 
 def test_a_candidate_is_promoted_only_when_shown_better(desk: Desk) -> None:

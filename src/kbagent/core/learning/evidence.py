@@ -79,6 +79,8 @@ def _cell(
     facets: Facets,
     unknown: int,
 ) -> Cell:
+    if not trials:
+        return _untried(resolution_id, prior_mean, prior_strength, unknown)
     ours, within = narrowed(trials, facets, prior_mean, prior_strength)
     followed = follow(ours, prior_mean, prior_strength)
     current = ours[followed.begin :]
@@ -98,6 +100,14 @@ def _cell(
         within=within,
     )
     return Cell(evidence=evidence, alpha=alpha, beta=beta_, secondary=_secondary(current))
+
+
+def _untried(resolution_id: int, prior_mean: float, prior_strength: float, unknown: int) -> Cell:
+    """The cell of no trials: the prior alone. Most cells are such, so it has a short way."""
+    alpha, beta_ = prior_strength * prior_mean, prior_strength * (1.0 - prior_mean)
+    rate, interval = beta.mean(alpha, beta_), beta.interval(alpha, beta_)
+    evidence = Evidence(resolution_id, 0.0, 0.0, rate, interval, unknown)
+    return Cell(evidence=evidence, alpha=alpha, beta=beta_)
 
 
 def _plain_counts(trials: Sequence[Trial]) -> tuple[float, float]:

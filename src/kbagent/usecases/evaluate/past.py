@@ -17,9 +17,15 @@ from kbagent.usecases.reuse.evidence import Experience, trial_of
 
 
 class Past:
-    """The knowledge of a moment. `known` is how many cases were there, `tried` what approaches."""
+    """The knowledge of a moment. `known` is how many cases were there, `tried` what approaches.
 
-    def __init__(self, history: History, weights: Mapping[str, float]) -> None:
+    At each of the moments `frozen` it remembers how all approaches did, for whoever wants to know
+    what would have been shown had nothing been learned since.
+    """
+
+    def __init__(
+        self, history: History, weights: Mapping[str, float], frozen: Iterable[datetime] = ()
+    ) -> None:
         self.history = history
         self.known = 0
         self._weights = weights
@@ -31,6 +37,8 @@ class Past:
         self._tried: Counter[int] = Counter()
         self._worked: defaultdict[int, float] = defaultdict(float)
         self.tried: set[int] = set()
+        self._to_freeze = sorted(set(frozen), reverse=True)
+        self._pools: dict[datetime, tuple[Counter[int], dict[int, float]]] = {}
         self._texts = dict.fromkeys(history.canonical.values(), "")
 
     def advance(self, moment: datetime) -> None:
@@ -39,8 +47,15 @@ class Past:
         while self.known < len(history.opened) and history.opened[self.known] < moment:
             self.known += 1
         while self._next < len(history.events) and history.events[self._next].at < moment:
+            self._freeze(history.events[self._next].at)
             self._learn(history.events[self._next])
             self._next += 1
+        self._freeze(moment)
+
+    def _freeze(self, moment: datetime) -> None:
+        while self._to_freeze and self._to_freeze[-1] <= moment:
+            kept = Counter(self._tried), dict(self._worked)
+            self._pools[self._to_freeze.pop()] = kept
 
     def root(self, place: int) -> int:
         """The group a case is in: the place of one of its members."""
@@ -57,8 +72,23 @@ class Past:
         """Whether anything is known of what worked in a group."""
         return any(self._outcomes.get(place) for place in self._members[root])
 
-    def experience(self, roots: Iterable[int], strength: float) -> Experience:
-        """What was known of some groups, in the form in which ranking wants it."""
+    def outcomes(self, root: int) -> dict[int, float]:
+        """The approaches with a known outcome in a group, and what these were worth in all."""
+        found: dict[int, float] = {}
+        for place in self.members(root):
+            for one in self._outcomes[place].values():
+                head = self.history.canonical[one.resolution_id]
+                found[head] = found.get(head, 0.0) + REWARD[one.verdict]
+        return found
+
+    def experience(
+        self, roots: Iterable[int], strength: float, learned_until: datetime | None = None
+    ) -> Experience:
+        """What was known of some groups, in the form in which ranking wants it.
+
+        With `learned_until`, a moment that it was told to remember, no later outcome is among the
+        trials. What exports say of attempts (`told`) is, for it needs no learning.
+        """
         canonical = self.history.canonical
         trials, attempts, told = {}, {}, {}
         unknown: Counter[tuple[int, int]] = Counter()
@@ -67,13 +97,11 @@ class Past:
             places = self.members(root)
             some = [one for place in places for one in self._outcomes[place].values()]
             trials[root] = tuple(
-                trial_of(one, root, canonical[one.resolution_id], (), self._weights) for one in some
+                trial_of(one, root, canonical[one.resolution_id], (), self._weights)
+                for one in some
+                if learned_until is None or one.happened_at < learned_until
             )
-            attempts[root] = tuple(
-                replace(one, resolution_id=canonical[one.resolution_id])
-                for place in places
-                for one in self._attempts[place]
-            )
+            attempts[root] = tuple(one for place in places for one in self._attempts[place])
             told.update(_told(root, some, canonical))
             settled = {(one.case_id, canonical[one.resolution_id]) for one in some}
             unknown.update(
@@ -87,21 +115,25 @@ class Past:
             attempts=attempts,
             told=told,
             texts=self._texts,
-            pool=self._pool(approaches, strength),
+            pool=self._pool(approaches, strength, learned_until),
             unknown=unknown,
         )
 
-    def _pool(self, approaches: set[int], strength: float) -> Pool:
-        overall = Tally(float(self._tried.total()), sum(self._worked.values()))
-        own = {one: Tally(float(self._tried[one]), self._worked[one]) for one in approaches}
+    def _pool(self, approaches: set[int], strength: float, until: datetime | None) -> Pool:
+        tried, worked = self._pools.get(until, (None, None)) if until else (None, None)
+        if tried is None or worked is None:
+            tried, worked = self._tried, self._worked
+        overall = Tally(float(tried.total()), sum(worked.values()))
+        own = {one: Tally(float(tried[one]), worked.get(one, 0.0)) for one in approaches}
         return Pool(overall=overall, resolutions=own, strength=strength)
 
     def _learn(self, event: Event) -> None:
         if event.kind == "link":
             self._join(event.place, event.other)
         elif event.attempt is not None:
-            self._attempts[event.place].append(event.attempt)
-            self.tried.add(self.history.canonical[event.attempt.resolution_id])
+            approach = self.history.canonical[event.attempt.resolution_id]
+            self._attempts[event.place].append(replace(event.attempt, resolution_id=approach))
+            self.tried.add(approach)
         elif event.outcome is not None:
             self._account(event.place, event.outcome, taken_back=event.kind == "undone")
 

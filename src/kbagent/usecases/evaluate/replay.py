@@ -7,6 +7,7 @@ product instead of an index. Policies explore nothing here. What is compared is 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,24 +34,33 @@ from kbagent.usecases.evaluate.history import History, Ints, Vectors
 from kbagent.usecases.evaluate.past import Past
 from kbagent.usecases.retrieve.matching import CANDIDATES, COMMON, IDENTIFIERS
 from kbagent.usecases.retrieve.search import RESOLUTIONS_SHOWN, shown_of
-from kbagent.usecases.reuse.approaches import approaches
+from kbagent.usecases.reuse.approaches import Approach, approaches
 
 ISSUES_SHOWN = 5  # as a search does without -n
 Floats = NDArray[np.float32] | NDArray[np.float64]
 BLOCK = 256  # cases looked up with one matrix product
+REPORTED = 16  # cases from one report of progress to the next
 _EVIDENCE_REACH = 60  # as in a search
 
 Progress = Callable[[int, int], None]
+Judge = Callable[[Sequence[FusedTerms], Mapping[int, int], IssueHit, float], bool]
+"""(candidates, group of each, first issue shown, its margin) -> whether it counts as an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A policy in the replay. `by_words` looks at words alone; `matrix` is its adapter."""
+    """A policy in the replay. `by_words` looks at words alone; `matrix` is its adapter.
+
+    Outcomes after `learned_until` do not move its order, though cases keep coming; of what came
+    after `known_until` it knows nothing at all.
+    """
 
     name: str
     parameters: PolicyParameters
     by_words: bool = False
     matrix: Vectors | None = None
+    learned_until: datetime | None = None
+    known_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -58,10 +68,12 @@ class Course:
     """How one policy fared: one entry for each question, in order of time.
 
     `margins` are (margin of the first issue shown, whether it holds an earlier instance).
+    `answered` says of each question whether a judge calls it answered; empty without a judge.
     """
 
     replayed: list[Replayed] = field(default_factory=list)
     margins: list[tuple[float, bool]] = field(default_factory=list)
+    answered: list[bool] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -92,18 +104,27 @@ def replay(
     questions: Sequence[int],
     progress: Progress,
     weights: Mapping[str, float] | None = None,
+    judge: Judge | None = None,
 ) -> Replay:
     """How each contender would have answered these cases (places of the history, ascending)."""
     result = Replay({one.name: Course() for one in contenders})
-    past = Past(history, weights or {})
+    frozen = [one.learned_until for one in contenders if one.learned_until is not None]
+    pasts = {
+        until: Past(history, weights or {}, frozen)
+        for until in {None, *(one.known_until for one in contenders)}
+    }
     chronicle = Chronicle(history.tokens)
     spaces = _spaces(history, contenders)
     for begin in range(0, len(questions), BLOCK):
         block = questions[begin : begin + BLOCK]
         similar = {key: _similarities(history, vectors, block) for key, vectors in spaces.items()}
         for row, place in enumerate(block):
-            past.advance(history.opened[place])
-            _ask(history, past, chronicle, contenders, spaces, similar, row, place, result)
+            for until, past in pasts.items():
+                moment = history.opened[place]
+                past.advance(moment if until is None else min(moment, until))
+            _ask(history, pasts, chronicle, contenders, spaces, similar, row, place, result, judge)
+            if row % REPORTED == 0:
+                progress(begin + row, len(questions))
         progress(min(begin + BLOCK, len(questions)), len(questions))
     return result
 
@@ -136,7 +157,7 @@ def _similarities(history: History, vectors: Vectors, block: Sequence[int]) -> F
 
 def _ask(
     history: History,
-    past: Past,
+    pasts: Mapping[datetime | None, Past],
     chronicle: Chronicle,
     contenders: Sequence[Contender],
     spaces: Mapping[int, Vectors],
@@ -144,32 +165,41 @@ def _ask(
     row: int,
     place: int,
     result: Replay,
+    judge: Judge | None,
 ) -> None:
     """One question, put to every contender, and what came of it."""
+    now = pasts[None]
     worked = history.worked.get(place, frozenset())
-    earlier = np.flatnonzero(history.issue[: past.known] == history.issue[place])
+    earlier = np.flatnonzero(history.issue[: now.known] == history.issue[place])
     earlier = earlier[earlier != place]
     if not len(earlier) and not worked:
         return
-    words = _words(history, chronicle, past.known, place)
+    words = {until: _words(history, chronicle, past.known, place) for until, past in pasts.items()}
     result.places.append(place)
     result.issues.append(int(history.issue[place]))
-    result.answerable += bool(worked & past.tried)
+    result.answerable += bool(worked & now.tried)
     found_by: dict[tuple[object, ...], tuple[FusedTerms, ...]] = {}
     for one in contenders:
+        past = pasts[one.known_until]
         key = 0 if one.matrix is None else id(one.matrix)
-        question = _Question(place, similar[key][row][: past.known], *words)
+        question = _Question(place, similar[key][row][: past.known], *words[one.known_until])
         weights = (one.parameters.dense_weight, one.parameters.closeness_weight)
-        sort = (key, *weights, one.by_words)  # contenders that differ in evidence alone share it
+        # contenders that differ in evidence alone share what is found
+        sort = (key, *weights, one.by_words, one.known_until)
         if sort not in found_by:
             found_by[sort] = _terms(past, spaces[key], question, one)
         groups, order = _answer(past, found_by[sort], question, one)
         found = _found(past, groups, earlier)
         course = result.courses[one.name]
         course.replayed.append(Replayed(place_of_success(order, worked), found, len(earlier)))
+        margin = margins(groups)[groups[0].issue_id] if groups else 0.0
         if groups:
             hit = bool(set(past.members(groups[0].issue_id)) & set(earlier.tolist()))
-            course.margins.append((margins(groups)[groups[0].issue_id], hit))
+            course.margins.append((margin, hit))
+        if judge is not None:
+            owner = {term.case_id: past.root(term.case_id) for term in found_by[sort]}
+            yes = bool(groups) and judge(found_by[sort], owner, groups[0], margin)
+            course.answered.append(yes)
 
 
 def _words(
@@ -196,16 +226,24 @@ def _answer(
     shown = groups[:ISSUES_SHOWN]
     if parameters.evidence_bound > 0.0 and len(groups) > 1:
         shown = _lifted(past, groups, terms, root_of, contender)[:ISSUES_SHOWN]
-    known = past.experience([one.issue_id for one in shown], parameters.prior_strength)
+    until = contender.learned_until
+    known = past.experience([one.issue_id for one in shown], parameters.prior_strength, until)
     order: list[int] = []
     for group in shown:
         near = _nearness(past, group, question, contender)
         ranked = approaches(group.issue_id, near, known, parameters)
-        order += [
-            one.ranked.resolution_id
-            for one in shown_of(ranked, everything=False)[:RESOLUTIONS_SHOWN]
-        ]
+        kept = shown_of(ranked, everything=False)
+        if until is not None:
+            kept = _with_outcomes(ranked, past.outcomes(group.issue_id))
+        order += [one.ranked.resolution_id for one in kept[:RESOLUTIONS_SHOWN]]
     return shown, order
+
+
+def _with_outcomes(ranked: Sequence[Approach], outcomes: Mapping[int, float]) -> Sequence[Approach]:
+    """As `shown_of`, by all outcomes: to leave out what is only suggested needs no learning."""
+    if not any(outcomes.values()):
+        return ranked
+    return [one for one in ranked if one.ranked.resolution_id in outcomes]
 
 
 def _terms(
@@ -267,12 +305,14 @@ def _lifted(
         for place, group in enumerate(groups[:_EVIDENCE_REACH])
         if (place < last or group.match >= least) and past.has_outcomes(group.issue_id)
     ]
-    known = past.experience([group.issue_id for group in reach], parameters.prior_strength)
+    known = past.experience(
+        [group.issue_id for group in reach], parameters.prior_strength, contender.learned_until
+    )
     overall = overall_rate(known.pool)
     shifts = {}
     for group in reach:
         near = {one.case_id: one.similarity for one in group.members}
-        ranked = approaches(group.issue_id, _by_case(past, near), known, parameters)
+        ranked = approaches(group.issue_id, _by_case(past, near), known, parameters, most=1)
         order = [one.ranked for one in ranked]
         shifts[group.issue_id] = issue_shift(order, overall, parameters.evidence_bound)
     return group_by_issue(terms, root_of, evidence=shifts, evidence_bound=parameters.evidence_bound)
