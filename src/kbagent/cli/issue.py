@@ -1,4 +1,4 @@
-"""`kbagent issue list|show|merge|split|move|rename|history|undo`."""
+"""`kbagent issue list|show|merge|split|move|rename|freeze|history|undo`."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
-from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
+from kbagent.cli.output import one_line, print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens import issues as screens
 from kbagent.cli.screens.details import format_details
 from kbagent.errors import UsageError
@@ -126,6 +126,28 @@ def rename(
         number = families.issue_number(issue)
         change = families.rename(base, number, title, by=by)
     _told(f"i{number} is called '{title.strip()}' now", change)
+
+
+@app.command()
+def freeze(
+    issue: Issue,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Let what is learned move it again.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Keep the order of an issue's resolutions, and its cases, from being moved by learning."""
+    from kbagent.usecases.revise import freezing
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        if off:
+            freezing.thaw(base, issue, by=by)
+            write(f"{issue} moves with what is learned again")
+            return
+        rule, order = freezing.freeze(base, issue, reason=reason, by=by)
+    shown = ", ".join(f"r{one}" for one in order) or "no resolution yet"
+    write(f"{issue} is frozen: {one_line(shown, 60)}  (take it back: kbagent rules undo {rule})")
 
 
 @app.command()

@@ -45,12 +45,16 @@ class ResolutionDetails:
 
 @dataclass(frozen=True, slots=True)
 class IssueDetails:
-    """An issue with its instances, oldest first; each with why it belongs there."""
+    """An issue with its instances, oldest first; each with why it belongs there.
+
+    `frozen` is since when people keep what is learned from moving it, and in which order.
+    """
 
     issue_id: int
     title: str
     instances: tuple[tuple[Case, str, float], ...]
     uses: tuple[tuple[Resolution, float, float, int], ...]
+    frozen: tuple[datetime, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

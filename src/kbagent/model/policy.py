@@ -59,10 +59,12 @@ class Limits:
 
     `pinned` come first, in this order. `forbidden` are never shown. `deprecated` come after all
     others. No resolution moves more than `max_displacement` places from the order of similarity
-    of those that are neither; None: any number of places.
+    of those that are neither; None: any number of places. In a `frozen` issue these come, in this
+    order, after what is pinned, and nothing learned moves the others; None: it is not frozen.
     """
 
     pinned: tuple[int, ...] = ()
     forbidden: frozenset[int] = frozenset()
     deprecated: frozenset[int] = frozenset()
     max_displacement: int | None = None
+    frozen: tuple[int, ...] | None = None

@@ -219,6 +219,19 @@ def undo_links(connection: sqlite3.Connection, case_id: int, other_id: int, now:
     return cursor.rowcount
 
 
+def restore_links(
+    connection: sqlite3.Connection, case_id: int, other_id: int, moment: datetime
+) -> int:
+    """Let the statements about two cases stand again that were taken back at this moment."""
+    low, high = sorted((case_id, other_id))
+    cursor = connection.execute(
+        "UPDATE links SET undone_at = NULL WHERE case_id = ? AND other_id = ? AND undone_at = ?"
+        " AND at < undone_at",
+        (low, high, to_text(moment)),
+    )
+    return cursor.rowcount
+
+
 def links_of(connection: sqlite3.Connection, case_ids: Sequence[int]) -> list[Link]:
     """All standing statements in which these cases take part, by id."""
     result: dict[int, Link] = {}
@@ -348,6 +361,35 @@ def successors(connection: sqlite3.Connection, issue_id: int) -> list[int]:
         (issue_id,),
     )
     return [row[0] for row in rows]
+
+
+def deserted(
+    connection: sqlite3.Connection, issue_ids: Sequence[int], *, as_of: datetime | None = None
+) -> set[int]:
+    """Those of these issues in which no case is now, or was at `as_of`; withdrawn ones count."""
+    if as_of is not None:
+        return {one for one in issue_ids if not members(connection, one, as_of=as_of)}
+    alive: set[int] = set()
+    for chunk in chunks(list(issue_ids)):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT DISTINCT issue_id FROM memberships WHERE issue_id IN ({marks})", chunk
+        )
+        alive.update(row[0] for row in rows)
+    return set(issue_ids) - alive
+
+
+def joined(connection: sqlite3.Connection, issue_id: int, others: Iterable[int]) -> set[int]:
+    """Those of `others` in which any case of this issue once was."""
+    wanted = sorted(others)
+    marks = ",".join("?" * len(wanted))
+    rows = connection.execute(
+        f"""SELECT DISTINCT log.issue_id FROM memberships
+        JOIN membership_log AS log ON log.case_id = memberships.case_id
+        WHERE memberships.issue_id = ? AND log.issue_id IN ({marks})""",
+        (issue_id, *wanted),
+    )
+    return {row[0] for row in rows}
 
 
 def untitled(connection: sqlite3.Connection) -> list[int]:

@@ -1,5 +1,6 @@
 """Outcomes: what is named gets the credit, taking back is another entry, the sums always agree."""
 
+import json
 import sqlite3
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import BadValue, UnknownHandle, UsageError
+from kbagent.model.lookup import LookupResult
 from kbagent.model.outcome import REWARD
 from kbagent.store import ledger, resolutions
 from kbagent.usecases.revise.outcomes import undo
@@ -269,3 +272,15 @@ def test_every_propensity_lies_above_zero_and_at_most_at_one(stocked):
         assert shares and all(0.0 < share <= 1.0 for share in shares)
     assert stocked.one("SELECT count(*) FROM showings WHERE propensity <= 0 OR propensity > 1") == 0
     assert set(refs(stocked.ask("printer hangs", policy=version))) >= {"desk:1"}
+
+
+def test_a_case_of_ones_own_keeps_what_the_lookup_told_of_it(desk):
+    desk.bring(ticket("1", "Printer hangs", attempts=[tried("Reset")], facets={"Version": "4.3"}))
+    found = search_with(desk, "printer hangs", "version=4.3", "title~printer")
+    desk.say("worked", found.handle, "1", case="desk:own")
+    case = "SELECT facets FROM cases WHERE external_id = 'own'"
+    assert json.loads(desk.one(case)) == [["Version", "4.3"]]
+
+
+def search_with(desk: Desk, query: str, *where: str) -> LookupResult:
+    return desk.ask(query, filters=tuple(parse_filter(text) for text in where))

@@ -93,6 +93,10 @@ def _issue(found: IssueDetails, *, width: int = 80) -> RenderableType:
         Text(f"i{found.issue_id}  {one_line(found.title)}", style="bold"),
         Text(f"{count} case{'s' if count != 1 else ''}", style="dim"),
     ]
+    if found.frozen:
+        since, order = found.frozen
+        kept = one_line(", ".join(order), width - 30)
+        lines.append(Text(f"frozen since {figures.day(since)}: {kept}", style="yellow"))
     if found.uses:
         lines += [Text(""), Text("Resolutions", style="bold")]
         for one, tried, worked, used in found.uses[:_LIST_LIMIT]:

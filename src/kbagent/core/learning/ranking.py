@@ -55,14 +55,15 @@ def rank(
     the secondary reward, then by the mean, then by similarity. No cells, no result. With `most`
     only so many places are worked out: the same as the first of all.
     """
-    sampler = rng if parameters.exploration else None
+    sampler = rng if parameters.exploration and limits.frozen is None else None
+    displacement = limits.max_displacement if limits.frozen is None else 0
     by_id = {cell.resolution_id: cell for cell in cells}
-    pinned = [by_id[p] for p in limits.pinned if p in by_id and p not in limits.forbidden]
-    ids_pinned = {cell.resolution_id for cell in pinned}
+    set_first = [by_id[one] for one in _set_first(limits) if one in by_id]
+    ids_set = {cell.resolution_id for cell in set_first}
     rest = [
         cell
         for cell in cells
-        if cell.resolution_id not in ids_pinned and cell.resolution_id not in limits.forbidden
+        if cell.resolution_id not in ids_set and cell.resolution_id not in limits.forbidden
     ]
     current = [cell for cell in rest if cell.resolution_id not in limits.deprecated]
     deprecated = [cell for cell in rest if cell.resolution_id in limits.deprecated]
@@ -71,10 +72,10 @@ def rank(
         _Entry(index, cell, _alpha(cell, parameters, first=cell.resolution_id == first), cell.beta)
         for index, cell in enumerate(current)
     ]
-    held_first = [_held(place, cell) for place, cell in enumerate(pinned)]
-    places = len(free) if most is None else min(len(free), max(0, most - len(pinned)))
-    ordered = _order(free, parameters, sampler, limits.max_displacement, len(pinned), places)
-    taken = len(pinned) + len(current)
+    held_first = [_held(place, cell) for place, cell in enumerate(set_first)]
+    places = len(free) if most is None else min(len(free), max(0, most - len(set_first)))
+    ordered = _order(free, parameters, sampler, displacement, len(set_first), places)
+    taken = len(set_first) + len(current)
     held_last = [_held(taken + place, cell) for place, cell in enumerate(deprecated)]
     return (*held_first, *ordered, *held_last)[:most]
 
@@ -90,6 +91,13 @@ def issue_shift(ranked: Sequence[Ranked], overall: float, bound: float) -> float
     evidence = ranked[0].cell.evidence
     trust = evidence.tried / (evidence.tried + 4.0)
     return bound * max(-1.0, min(1.0, (evidence.rate - overall) * trust))
+
+
+def _set_first(limits: Limits) -> list[int]:
+    """What people put first, in their order: pinned ones, then those of a frozen issue."""
+    frozen = [one for one in limits.frozen or () if one not in limits.deprecated]
+    ordered = dict.fromkeys((*limits.pinned, *frozen))
+    return [one for one in ordered if one not in limits.forbidden]
 
 
 def _alpha(cell: Cell, parameters: PolicyParameters, *, first: bool) -> float:

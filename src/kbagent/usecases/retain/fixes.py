@@ -14,6 +14,7 @@ from kbagent.store import fixes, resolutions
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.resolutions import Grouping
+from kbagent.usecases.reuse.boundaries import named_resolutions
 
 BATCH = 256  # fixes a transaction
 SIMILAR = "similar"  # `grouped_by` of what this module decides; people's word is `human`
@@ -34,13 +35,14 @@ def encode_fixes(kb: KnowledgeBase, encoder: Encoder, model_id: int) -> int:
 def group_fixes(kb: KnowledgeBase, model_id: int, issue_ids: Iterable[int]) -> int:
     """Let wordings that say the same fix within an issue count as one; how many joined another.
 
-    What people grouped or took apart is never touched.
+    What people grouped or took apart is never touched, nor what one of their rules names: a
+    prohibition would spread to another fix, or a pinned fix be shown under another's words.
     """
-    joined = 0
+    joined, settled = 0, named_resolutions(kb.connection)
     for issue_id in sorted(set(issue_ids)):
         known = _fixes_of(kb.connection, issue_id)
         if 1 < len(known) <= MOST_WORDINGS:
-            joined += _group(kb, model_id, known)
+            joined += _group(kb, model_id, known, settled=settled)
     return joined
 
 
@@ -55,14 +57,20 @@ def _fixes_of(connection: sqlite3.Connection, issue_id: int) -> list[Resolution]
     return sorted(found.values(), key=lambda one: (one.text, one.id))
 
 
-def _group(kb: KnowledgeBase, model_id: int, known: Sequence[Resolution]) -> int:
+def _group(
+    kb: KnowledgeBase, model_id: int, known: Sequence[Resolution], *, settled: frozenset[int]
+) -> int:
     vectors = fixes.vectors(kb.connection, model_id, [one.id for one in known])
     known = [one for one in known if one.id in vectors]
     before = {
         one.resolution_id: one
         for one in resolutions.groupings(kb.connection, [one.id for one in known])
     }
-    free = [one for one in known if before[one.id].grouped_by != "human"]
+    free = [
+        one
+        for one in known
+        if before[one.id].grouped_by != "human" and not settled & {one.id, one.canonical_id}
+    ]
     if len(free) < 2:
         return 0
     roots = group_resolutions(

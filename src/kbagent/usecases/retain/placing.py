@@ -1,10 +1,11 @@
 """Placing: every case gets its issue, by explicit links first, else by what it is like.
 
 Explicit links outrank assignments, people's decisions outrank both: those cases are never moved
-here. Everything else is placed from the *set* of cases, sorted by content, so that the order of an
-import does not matter. After a large import all automatic placements are worked out again, with
-what was learned since; a few new cases are placed one by one among the issues there are. A case
-that nothing joins founds an issue of its own.
+here, nor is a case moved out of an issue for which people set a rule; into a frozen issue only new
+cases come. Everything else is placed from the *set* of cases, sorted by content, so that the order
+of an import does not matter. After a large import all automatic placements are worked out again,
+with what was learned since; a few new cases are placed one by one among the issues there are. A
+case that nothing joins founds an issue of its own.
 """
 
 import sqlite3
@@ -29,6 +30,7 @@ from kbagent.store.models import StoredModel
 from kbagent.usecases.maintain.indexing import nearest_cases
 from kbagent.usecases.retain.fixes import encode_fixes, group_fixes
 from kbagent.usecases.retain.thresholds import link_threshold, refresh_threshold
+from kbagent.usecases.reuse.boundaries import held_issues
 
 JOINING = {LinkKind.DUPLICATE, LinkKind.SAME_ISSUE}
 EXPLICIT = {"linked", "human"}
@@ -96,14 +98,21 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
 def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> None:
     """Put two linked cases, and the issues they are in, together; the older issue stays.
 
-    Cases that a person placed stay where they are.
+    Cases that a person placed stay where they are; so does everything when one of two issues is
+    frozen, or both are held by people's rules.
     """
     own = issues.membership_of(kb.connection, case_id)
     theirs = issues.membership_of(kb.connection, other_id)
     placed = [one for one in (own, theirs) if one is not None]
     now = kb.clock()
+    held, frozen = held_issues(kb.connection)
+    homes = {one.issue_id for one in placed}
+    if len(homes) > 1 and (homes & frozen or homes <= held):
+        return
     target = (
-        min(placed, key=lambda one: (one.kind != "human", one.issue_id)).issue_id
+        min(
+            placed, key=lambda one: (one.issue_id not in held, one.kind != "human", one.issue_id)
+        ).issue_id
         if placed
         else issues.found(kb.connection, now)
     )
@@ -148,13 +157,15 @@ def _set_of(
     keep_placed: bool,
 ) -> _Set:
     """The chosen cases by content; `keep_placed` takes every placement as known."""
+    held, _ = held_issues(connection)
     owners, matrix = passages.of_cases(connection, model.id, sorted(chosen))
     first = {int(one): row for row, one in reversed(list(enumerate(owners.tolist())))}
     ids = _in_content_order(connection, list(first))
     placed = issues.memberships(connection, ids)
     known = [
         placed[one].issue_id
-        if one in placed and (keep_placed or placed[one].kind in EXPLICIT)
+        if one in placed
+        and (keep_placed or placed[one].kind in EXPLICIT or placed[one].issue_id in held)
         else -1
         for one in ids
     ]
@@ -264,7 +275,12 @@ def _write(kb: KnowledgeBase, rows: _Set, placed: _Placed) -> set[int]:
     """Store every placement that changed; the issues that won or lost a case."""
     now = kb.clock()
     before = issues.memberships(kb.connection, rows.ids)
+    held, frozen = held_issues(kb.connection)
     target = _targets(kb, rows, placed, before, now)
+    for row, case_id in enumerate(rows.ids):
+        home = before[case_id].issue_id if case_id in before else None
+        if home is not None and (home in held or target[row] in frozen):
+            target[row] = home
     sizes = Counter(target.values())
     founders = _founders(target)
     touched: set[int] = set()

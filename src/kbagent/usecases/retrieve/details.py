@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from datetime import datetime
 
 from kbagent.errors import UnknownHandle
 from kbagent.model.case import Case, Resolution
@@ -16,6 +17,7 @@ from kbagent.model.outcome import REWARD, Outcome
 from kbagent.store import cases, issues, ledger, lookups, resolutions, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Lookup
+from kbagent.usecases.reuse.boundaries import freeze_of
 
 _ID = re.compile(r"([ri])(\d{1,18})", flags=re.ASCII)
 _CASES_SHOWN = 200
@@ -144,7 +146,13 @@ def _issue(kb: KnowledgeBase, issue_id: int) -> IssueDetails | None:
             if one in stored
         ),
         uses=tuple((heads[one], tried[one], worked[one], used[one]) for one in order),
+        frozen=_frozen(kb, issue_id),
     )
+
+
+def _frozen(kb: KnowledgeBase, issue_id: int) -> tuple[datetime, tuple[str, ...]] | None:
+    rule = freeze_of(kb, issue_id)
+    return None if rule is None else (rule.at, tuple(map(str, rule.data["order"])))
 
 
 def issue_titles(kb: KnowledgeBase, issue_ids: list[int]) -> dict[int, str]:

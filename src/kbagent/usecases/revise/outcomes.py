@@ -5,6 +5,7 @@ base grows by one instance; without one the outcome sits on the instance the res
 from. Taking back is another entry.
 """
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,10 +17,12 @@ from kbagent.errors import BadValue, UnknownHandle
 from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, LinkKind, Verdict
 from kbagent.model.evidence import Break
 from kbagent.model.feedback import Given, Remark
+from kbagent.model.filters import FilterOperator
 from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
-from kbagent.store import cases, issues, ledger, policies, resolutions
+from kbagent.store import cases, issues, ledger, policies, resolutions, runs
 from kbagent.store.issues import Membership
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.lookups import Lookup
 from kbagent.usecases.reuse.boundaries import trust
 from kbagent.usecases.reuse.evidence import pool_of, trial_of
 from kbagent.usecases.revise.targets import Target, target_of
@@ -137,15 +140,18 @@ def _case_for(
                 hint="It is not in the knowledge base, and without a lookup there is no text to"
                 " retain for it: `kbagent search TEXT` first, or `kbagent add`.",
             )
-        case_id = _retain_query(kb, case_ref, target.lookup.query, verdict, remark)
+        case_id = _retain_query(kb, case_ref, target.lookup, verdict, remark)
     _join(kb, case_id, target, verdict, remark)
     return case_id, is_new
 
 
 def _retain_query(
-    kb: KnowledgeBase, case_ref: str, query: str, verdict: Verdict, remark: Remark
+    kb: KnowledgeBase, case_ref: str, lookup: Lookup, verdict: Verdict, remark: Remark
 ) -> int:
+    """A case of what was asked, with the columns that were told of it."""
     from kbagent.usecases.retain.addition import store_record
+
+    query = lookup.query
 
     source, separator, external_id = case_ref.partition(":")
     if not separator:
@@ -160,11 +166,32 @@ def _retain_query(
         body=rest.strip(),
         status=CaseStatus.RESOLVED if verdict is Verdict.WORKED else CaseStatus.UNKNOWN,
         opened_at=remark.at or kb.clock(),
+        facets=_told_of(kb, lookup),
         csat=remark.csat,
         minutes=remark.minutes,
         escalated=remark.escalated,
     )
     return store_record(kb, record)
+
+
+def _told_of(kb: KnowledgeBase, lookup: Lookup) -> tuple[tuple[str, str], ...]:
+    """What is known of the case that was asked about, under the names of columns on record.
+
+    Of a run of `solve` what it read in the text, and was answered; else what `--where` said to
+    be equal. Without it what worked on 4.3 would be evidence for no version at all.
+    """
+    from kbagent.core.retrieval.filters import name_key, parse_filter
+    from kbagent.usecases.solve.trace import run_from
+
+    run = runs.of_lookup(kb.connection, lookup.id)
+    if run is not None:
+        told = run_from(run.record).facets
+    else:
+        filters = [parse_filter(text) for text in json.loads(lookup.request).get("filters", [])]
+        told = tuple((f.name, f.value) for f in filters if f.operator is FilterOperator.EQUAL)
+    names = {name_key(name): name for name in cases.facet_names(kb.connection)}
+    kept = ((names.get(name_key(name)), value) for name, value in told)
+    return tuple((name, value) for name, value in kept if name is not None)
 
 
 def _join(

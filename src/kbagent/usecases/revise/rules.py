@@ -1,4 +1,5 @@
-"""The boundaries that people draw: pins, deprecations, prohibitions, what needs a human.
+"""The boundaries that people draw: pins, deprecations, prohibitions, what needs a human, whom to
+trust. Frozen issues are in `freezing`, all of them as one document in `charter`.
 
 Each is a decision with its author, kept and undoable; nothing learned crosses it
 (`usecases.reuse.boundaries`, `usecases.solve.people`). Resolutions are named by any of their
@@ -13,13 +14,23 @@ from kbagent.model.case import Resolution
 from kbagent.store import decisions, issues, resolutions
 from kbagent.store.decisions import Decision
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.reuse.boundaries import FREEZE, TRUST
 from kbagent.usecases.revise.families import issue_number
 from kbagent.usecases.revise.targets import resolution_number
 
 PIN, FORBID, DEPRECATE = "pin", "forbid", "deprecate"
 REQUIRE_HUMAN = "require-human"
 MAX_DISPLACEMENT, MINIMUM_EVIDENCE = "max-displacement", "minimum-evidence"
-KINDS = (PIN, FORBID, DEPRECATE, REQUIRE_HUMAN, MAX_DISPLACEMENT, MINIMUM_EVIDENCE)
+KINDS = (
+    PIN,
+    FORBID,
+    DEPRECATE,
+    REQUIRE_HUMAN,
+    MAX_DISPLACEMENT,
+    MINIMUM_EVIDENCE,
+    FREEZE,
+    TRUST,
+)
 
 
 @dataclass(frozen=True, slots=True)
