@@ -17,6 +17,7 @@ from kbagent.store.encoder.cache import Broken, ModelManifest
 from kbagent.store.encoder.export import PROBES, write_export
 from kbagent.store.encoder.session import OnnxEncoder, load_encoder, open_export
 from kbagent.store.encoder.weights import ModelSource
+from kbagent.store.seal import sealed, unsealed
 from tests.store.encoder.conftest import make_model
 
 
@@ -156,7 +157,16 @@ def test_a_broken_export_is_set_aside_and_made_again(
 def test_an_export_of_another_format_is_made_again(cached, tiny_model, exported, monkeypatch):
     runs = reexports(monkeypatch, exported)
     raw = json.loads((cached / "manifest.json").read_text())
-    (cached / "manifest.json").write_text(json.dumps(raw | {"format": 0}))
+    (cached / "manifest.json").write_text(json.dumps(sealed(unsealed(raw) | {"format": 0})))
+    load_encoder(str(tiny_model))
+    assert len(runs) == 1
+
+
+def test_a_manifest_with_a_changed_value_is_made_again(cached, tiny_model, exported, monkeypatch):
+    runs = reexports(monkeypatch, exported)
+    raw = json.loads((cached / "manifest.json").read_text())
+    (cached / "manifest.json").write_text(json.dumps(raw | {"prompt": "quer: "}))
+    assert "checksum" in cache.verify(cached)
     load_encoder(str(tiny_model))
     assert len(runs) == 1
 

@@ -261,6 +261,9 @@ def test_a_manifest_that_lies_about_its_shards_is_found(tmp_path):
     raw = json.loads(path.read_text())
     raw["dimension"] = 16
     path.write_text(json.dumps(raw))
+    assert "checksum" in reason(open_generation(tmp_path, "model"))
+    del raw["checksum"]
+    path.write_text(json.dumps(raw))
     assert "vectors of 32 components" in reason(open_generation(tmp_path, "model"))
 
 

@@ -172,6 +172,7 @@ def test_an_index_whose_bytes_are_right_but_content_is_not_is_found(kb):
     path.chmod(0o600)
     raw = json.loads(manifest.read_text())
     made = footprint(path)
+    del raw["checksum"]
     raw["shards"][0]["vectors"] = {
         name: getattr(made, name) for name in ("size", "parity", "sample", "crc32")
     }

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kbagent.store.encoder.weights import sha256_of
+from kbagent.store.seal import sealed, unsealed
 
 FORMAT = 1  # of the manifest and of what the exported graph takes and gives
 ONNX = "model.onnx"
@@ -93,12 +94,14 @@ def folder_of(name: str) -> Path:
 def read_manifest(folder: Path) -> ModelManifest | Broken | None:
     """The manifest in `folder`; None when nothing was exported there."""
     try:
-        raw = json.loads((folder / MANIFEST).read_text("utf-8"))
+        raw = unsealed(json.loads((folder / MANIFEST).read_text("utf-8")))
+        if raw is None:
+            return Broken("its manifest is not what was written (checksum)")
         files = tuple(ExportedFile(**each) for each in raw.pop("files"))
         manifest = ModelManifest(**raw, files=files)
     except FileNotFoundError:
         return Broken("it has no manifest") if folder.exists() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         return Broken(f"its manifest cannot be read ({error})")
     if manifest.format != FORMAT:
         return Broken(f"it is of format {manifest.format}, not {FORMAT}")
@@ -150,7 +153,7 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> None:
     """Write the manifest last, when the files it names are on disk."""
     for file in manifest.files:
         _flush(folder / file.name)
-    text = json.dumps(asdict(manifest), indent=2, sort_keys=True)
+    text = json.dumps(sealed(asdict(manifest)), indent=2, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", "utf-8")
     _flush(folder / MANIFEST)
     _flush(folder)

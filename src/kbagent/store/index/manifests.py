@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kbagent.store.seal import sealed, unsealed
+
 Bytes = NDArray[np.uint8]
 
 PAGE = 4096  # bytes; what file systems lose or corrupt at a time
@@ -42,6 +44,10 @@ class Footprint:
     parity: int
     sample: int
     crc32: int
+
+    def __post_init__(self) -> None:
+        if not all(type(value) is int for value in (self.size, self.parity, self.sample)):
+            raise TypeError("a footprint is of whole numbers")
 
 
 def footprint(path: Path) -> Footprint:
@@ -81,15 +87,18 @@ def read_json(path: Path) -> dict[str, Any] | Unusable:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return Unusable("there is none yet")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Unusable(f"its manifest cannot be read ({error})")
-    return content if isinstance(content, dict) else Unusable("its manifest is not an object")
+    if not isinstance(content, dict):
+        return Unusable("its manifest is not an object")
+    whole = unsealed(content)
+    return Unusable("its manifest is not what was written (checksum)") if whole is None else whole
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a manifest: a reader sees the former one or this one."""
+    """Replace a manifest, sealed: a reader sees the former one or this one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
+    temporary.write_text(json.dumps(sealed(content), indent=1, sort_keys=True) + "\n", "utf-8")
     put_in_place(temporary, path)
 
 
