@@ -141,6 +141,37 @@ def facets_of(
     return found
 
 
+def span(
+    connection: sqlite3.Connection, case_ids: Sequence[int]
+) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last of these cases were opened; None where none tells."""
+    found: list[str] = []
+    for chunk in chunks(case_ids):
+        marks = ",".join("?" * len(chunk))
+        row = connection.execute(
+            f"SELECT min(opened_at), max(opened_at) FROM cases WHERE id IN ({marks})", chunk
+        ).fetchone()
+        found.extend(one for one in row if one is not None)
+    return to_moment(min(found, default=None)), to_moment(max(found, default=None))
+
+
+def values_among(
+    connection: sqlite3.Connection, case_ids: Sequence[int], names: Sequence[str]
+) -> set[str]:
+    """The values that these cases have of the facets of these names."""
+    found: set[str] = set()
+    for chunk in chunks(case_ids if names else ()):
+        marks, named = ",".join("?" * len(chunk)), ",".join("?" * len(names))
+        rows = connection.execute(
+            f"""SELECT DISTINCT value
+            FROM case_facets JOIN facet_values ON facet_values.id = facet_id
+            WHERE case_id IN ({marks}) AND name IN ({named}) AND value != ''""",
+            (*chunk, *names),
+        )
+        found.update(row[0] for row in rows)
+    return found
+
+
 def texts(
     connection: sqlite3.Connection, case_ids: Sequence[int]
 ) -> Iterator[tuple[int, str, str]]:

@@ -7,9 +7,12 @@ own. What is only logged about a lookup changes no answer and is discounted.
 """
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
-LIMIT = 50_000  # entries of one kind: of vectors, the largest, about 80 MB
+LIMIT = 50_000  # entries of one kind
+
+Kept = TypeVar("Kept")
 
 
 class Memory:
@@ -42,3 +45,10 @@ class Memory:
         if len(kept) > LIMIT:
             kept.clear()
         return kept
+
+    def one(self, kind: str, make: Callable[[], Kept]) -> Kept:
+        """The one thing of a kind, made when it is not remembered."""
+        kept = self.of(kind)
+        if kind not in kept:
+            kept[kind] = make()
+        return cast("Kept", kept[kind])

@@ -1,7 +1,6 @@
 """Fusion: hand-computed scores, identifiers first, and scores that can be computed again."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -59,7 +58,7 @@ def test_scores_are_bounded_sorted_and_computed_again_from_json(
     scores = [term.score for term in terms]
     assert scores == sorted(scores, reverse=True)
     assert all(-1.0 <= score <= 1.0 + 1e-12 for score in scores)
-    assert scores == [FusedTerms(**json.loads(json.dumps(asdict(t)))).score for t in terms]
+    assert scores == [FusedTerms(**json.loads(json.dumps(t._asdict()))).score for t in terms]
 
 
 @given(st.permutations(range(6)))

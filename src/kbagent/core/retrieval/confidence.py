@@ -13,6 +13,7 @@ benchmarks/verification checks confidences on others.
 """
 
 from collections.abc import Sequence
+from heapq import nlargest, nsmallest
 from math import exp
 
 from kbagent.core.retrieval.grouping import IssueHit
@@ -38,16 +39,16 @@ def margins(issues: Sequence[IssueHit]) -> dict[int, float]:
     part of the ten with the best scores, crowding the mean standing of the best twenty. Ties by
     case id. No issues: empty.
     """
-    owned = [(case, hit.issue_id) for hit in issues for case in hit.members]
-    by_score = sorted(owned, key=lambda pair: (-pair[0].score, pair[0].case_id))
-    near = [issue for _, issue in by_score[:NEAREST]]
-    standings = sorted((case.standing for case, _ in owned), reverse=True)[:SURROUNDINGS]
-    crowding = sum(standings) / max(len(standings), 1)
+    owned = [(-case.score, case.case_id, hit.issue_id) for hit in issues for case in hit.members]
+    near = [issue for _, _, issue in nsmallest(NEAREST, owned)]
+    standings = [[case.standing for case in hit.members] for hit in issues]
+    crowd = nlargest(SURROUNDINGS, (one for some in standings for one in some))
+    crowding = sum(crowd) / max(len(crowd), 1)
     return {
-        hit.issue_id: max(case.standing for case in hit.members)
+        hit.issue_id: max(own)
         + PER_SHARE * near.count(hit.issue_id) / len(near)
         - PER_CROWDING * crowding
-        for hit in issues
+        for hit, own in zip(issues, standings, strict=True)
     }
 
 

@@ -9,8 +9,8 @@ Not here: which tokens are identifiers (`core.text.tokens`), and finding candida
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ BM25_K1 = 1.2  # saturation of term frequency; the default of tantivy and Lucene
 EXACT_STRENGTH = 0.8  # weight of the exact match when the query is nothing but identifiers
 
 
-@dataclass(frozen=True, slots=True)
-class FusedTerms:
+class FusedTerms(NamedTuple):
     """The terms of one case's score, enough to compute it again to the last digit.
 
     similarity    cosine of query and case, [-1, 1]
@@ -68,6 +67,82 @@ class FusedTerms:
         return (1.0 - self.exact_weight) * near + self.exact_weight * self.exact
 
 
+class Candidates(NamedTuple):
+    """The terms of many cases as columns of one length; the weights hold for all of them."""
+
+    case_ids: Ints
+    similarity: NDArray[np.float64]
+    lexical: NDArray[np.float64]
+    exact: NDArray[np.float64]
+    closeness: NDArray[np.float64]
+    dense_weight: float
+    exact_weight: float
+    closeness_weight: float = 0.0
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The score of each case, to the last digit that of its `FusedTerms`."""
+        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
+        near = (1.0 - self.closeness_weight) * matched + self.closeness_weight * self.closeness
+        return (1.0 - self.exact_weight) * near + self.exact_weight * self.exact
+
+    def best_first(self) -> "Candidates":
+        """The same cases, best score first, ties by id."""
+        order = np.lexsort((self.case_ids, -self.scores))
+        return self._replace(
+            case_ids=self.case_ids[order],
+            similarity=self.similarity[order],
+            lexical=self.lexical[order],
+            exact=self.exact[order],
+            closeness=self.closeness[order],
+        )
+
+    def terms(self) -> tuple[FusedTerms, ...]:
+        """One entry for each case, in this order."""
+        return tuple(
+            FusedTerms(
+                case,
+                cosine,
+                match,
+                hit,
+                self.dense_weight,
+                self.exact_weight,
+                near,
+                self.closeness_weight,
+            )
+            for case, cosine, match, hit, near in zip(
+                self.case_ids.tolist(),
+                self.similarity.tolist(),
+                self.lexical.tolist(),
+                self.exact.tolist(),
+                self.closeness.tolist(),
+                strict=True,
+            )
+        )
+
+
+def candidates(
+    case_ids: Ints | Sequence[int],
+    similarities: Floats | Sequence[float],
+    lexical: Floats | Sequence[float],
+    exact: Floats | Sequence[float] | None = None,
+    *,
+    dense_weight: float,
+    identifier_share: float = 0.0,
+) -> Candidates:
+    """The columns that `fuse` puts together, best score first, ties by id."""
+    size = len(case_ids)
+    return Candidates(
+        np.asarray(case_ids, dtype=np.int64),
+        np.asarray(similarities, dtype=np.float64),
+        np.asarray(lexical, dtype=np.float64),
+        np.zeros(size) if exact is None else np.asarray(exact, dtype=np.float64),
+        np.zeros(size),
+        dense_weight,
+        EXACT_STRENGTH * float(identifier_share),
+    ).best_first()
+
+
 def fuse(
     case_ids: Ints | Sequence[int],
     similarities: Floats | Sequence[float],
@@ -84,13 +159,15 @@ def fuse(
     list returned has `lexical` 0. `lexical` is normalised (`normalised_bm25`), and
     `identifier_share` and `exact` come from the functions of these names. No candidates: empty.
     """
-    exact_weight = EXACT_STRENGTH * float(identifier_share)
-    hits = np.zeros(len(case_ids)) if exact is None else exact
-    terms = [
-        FusedTerms(int(case), float(cosine), float(match), float(hit), dense_weight, exact_weight)
-        for case, cosine, match, hit in zip(case_ids, similarities, lexical, hits, strict=True)
-    ]
-    return tuple(sorted(terms, key=lambda case: (-case.score, case.case_id)))
+    columns = candidates(
+        case_ids,
+        similarities,
+        lexical,
+        exact,
+        dense_weight=dense_weight,
+        identifier_share=identifier_share,
+    )
+    return columns.terms()
 
 
 def inverse_frequency(document_frequency: int, documents: int) -> float:

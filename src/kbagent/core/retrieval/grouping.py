@@ -6,8 +6,7 @@ returned (the use case expands the best issues by their links).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 from kbagent.core.retrieval.fusion import FusedTerms
 
@@ -16,7 +15,8 @@ from kbagent.core.retrieval.fusion import FusedTerms
 class IssueHit:
     """An issue found: its members among the candidates, best first, and the terms of its score.
 
-    match     what its members' scores say, the score of the best one
+    match     the score of its best member alone: a rare issue with one perfect instance must not
+              lose to a large one
     evidence  what its outcomes add, within ± the policy's bound
     """
 
@@ -46,29 +46,28 @@ def group_by_issue(
     Raises:
         KeyError: a case has no issue.
     """
+    scored = sorted((-case.score, case.case_id, case) for case in cases)
     members: dict[int, list[FusedTerms]] = {}
-    for case in sorted(cases, key=lambda case: (-case.score, case.case_id)):
-        members.setdefault(issue_of[case.case_id], []).append(case)
-    hits = [
-        IssueHit(
-            issue_id=issue,
-            members=tuple(found),
-            match=issue_match([case.score for case in found]),
-            evidence=bounded((evidence or {}).get(issue, 0.0), evidence_bound),
-        )
-        for issue, found in members.items()
+    best: dict[int, float] = {}
+    for negative, case_id, case in scored:
+        issue = issue_of[case_id]
+        members.setdefault(issue, []).append(case)
+        best.setdefault(issue, -negative)
+    hits = [IssueHit(issue, tuple(found), best[issue], 0.0) for issue, found in members.items()]
+    return with_evidence(hits, evidence or {}, evidence_bound)
+
+
+def with_evidence(
+    hits: Sequence[IssueHit], evidence: Mapping[int, float], bound: float
+) -> tuple[IssueHit, ...]:
+    """The same issues with this bonus each, cut to ± `bound`; best first, ties by issue id."""
+    moved = [
+        replace(hit, evidence=bounded(evidence.get(hit.issue_id, 0.0), bound))
+        if hit.evidence or hit.issue_id in evidence
+        else hit
+        for hit in hits
     ]
-    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.issue_id)))
-
-
-def issue_match(scores: Sequence[float]) -> float:
-    """How near an issue is whose members found have these scores (descending, not empty).
-
-    The best member alone: a rare issue with one perfect instance must not lose to a large one.
-    """
-    if not scores or any(low > high for high, low in pairwise(scores)):
-        raise ValueError("scores must be given, in descending order")
-    return scores[0]
+    return tuple(sorted(moved, key=lambda hit: (-hit.score, hit.issue_id)))
 
 
 def bounded(value: float, bound: float) -> float:

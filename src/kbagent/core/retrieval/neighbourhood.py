@@ -17,7 +17,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from kbagent.core.retrieval.fusion import Floats, FusedTerms
+from kbagent.core.retrieval.fusion import Candidates, Floats, FusedTerms
 
 REACH = 200  # candidates in the graph, the best by fused score
 NEIGHBOURS = 8  # edges that each node keeps; 5 to 10 differ little
@@ -58,19 +58,20 @@ def with_closeness(
     A case without an entry (beyond the graph's reach) has closeness 0.
     """
     moved = [
-        FusedTerms(
-            case.case_id,
-            case.similarity,
-            case.lexical,
-            case.exact,
-            case.dense_weight,
-            case.exact_weight,
-            float(closeness_of.get(case.case_id, 0.0)),
-            weight,
-        )
+        case._replace(closeness=float(closeness_of.get(case.case_id, 0.0)), closeness_weight=weight)
         for case in terms
     ]
     return tuple(sorted(moved, key=lambda case: (-case.score, case.case_id)))
+
+
+def drawn_together(cases: Candidates, closeness: Floats, *, weight: float) -> Candidates:
+    """The same with this closeness of the first of them, best score first, ties by id.
+
+    `closeness` (m,) belongs to the first m; those beyond have 0.
+    """
+    column = np.zeros(len(cases.case_ids))
+    column[: len(closeness)] = closeness
+    return cases._replace(closeness=column, closeness_weight=weight).best_first()
 
 
 def _graph(direct: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:

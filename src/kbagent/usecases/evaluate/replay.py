@@ -33,7 +33,7 @@ from kbagent.model.policy import PolicyParameters
 from kbagent.usecases.evaluate.history import History, Ints, Vectors
 from kbagent.usecases.evaluate.past import Past
 from kbagent.usecases.retrieve.matching import CANDIDATES, COMMON, IDENTIFIERS
-from kbagent.usecases.retrieve.search import RESOLUTIONS_SHOWN, shown_of
+from kbagent.usecases.retrieve.hits import RESOLUTIONS_SHOWN, shown_of
 from kbagent.usecases.reuse.approaches import Approach, approaches
 
 ISSUES_SHOWN = 5  # as a search does without -n
@@ -179,6 +179,7 @@ def _ask(
     result.issues.append(int(history.issue[place]))
     result.answerable += bool(worked & now.tried)
     found_by: dict[tuple[object, ...], tuple[FusedTerms, ...]] = {}
+    answers: dict[tuple[object, ...], tuple[tuple[IssueHit, ...], list[int]]] = {}
     for one in contenders:
         past = pasts[one.known_until]
         key = 0 if one.matrix is None else id(one.matrix)
@@ -188,7 +189,12 @@ def _ask(
         sort = (key, *weights, one.by_words, one.known_until)
         if sort not in found_by:
             found_by[sort] = _terms(past, spaces[key], question, one)
-        groups, order = _answer(past, found_by[sort], question, one)
+        until = one.learned_until
+        learned = until if until is not None and until < history.opened[place] else None
+        if (*sort, one.parameters, learned) not in answers:  # nothing is frozen before its date
+            given = _answer(past, found_by[sort], question, one)
+            answers[(*sort, one.parameters, learned)] = given
+        groups, order = answers[(*sort, one.parameters, learned)]
         found = _found(past, groups, earlier)
         course = result.courses[one.name]
         course.replayed.append(Replayed(place_of_success(order, worked), found, len(earlier)))

@@ -6,20 +6,21 @@ answer is right, only slower, and a note says so.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.core.retrieval.fusion import (
+    Candidates,
     FusedTerms,
+    candidates,
     exact_matches,
-    fuse,
     identifier_share,
     normalised_bm25,
 )
-from kbagent.core.retrieval.neighbourhood import REACH, closeness, with_closeness
+from kbagent.core.retrieval.neighbourhood import REACH, closeness, drawn_together
 from kbagent.core.text.tokens import identifiers, tokens
 from kbagent.model.lookup import Request
 from kbagent.model.policy import PolicyParameters
@@ -29,8 +30,10 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.store.index.dense import DenseGeneration
 from kbagent.store.index.lexical import LexicalIndex
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.remembered import NONE, IdColumn
 from kbagent.usecases.maintain.indexing import Indexes, ready_indexes
-from kbagent.usecases.maintain.spaces import Space, space_of
+from kbagent.usecases.maintain.spaces import space_of
+from kbagent.usecases.retrieve.likeness import Likeness
 from kbagent.usecases.retrieve.scope import Scope
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 
@@ -43,28 +46,27 @@ _SPARE = 50  # more of the index's hits than needed: some may be retired since
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
+Documents = dict[int, tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
     """The candidate cases with the terms of their scores, best first.
 
-    `query` holds the query's passage vectors, so that the similarity of any other case can be
-    computed; `generation` names the dense index that served.
+    `likeness` gives the similarity of any other case; None where there is nothing to compare.
+    `generation` names the dense index that served.
     """
 
     terms: tuple[FusedTerms, ...]
-    query: Vectors
-    model_id: int
+    likeness: Likeness | None = None
     generation: str | None = None
     notes: tuple[str, ...] = ()
-    space: Space | None = None
 
-    def similarities(self, kb: KnowledgeBase, case_ids: Sequence[int]) -> dict[int, float]:
+    def similarities(self, case_ids: Sequence[int]) -> dict[int, float]:
         """The cosine of each case to the query: that of its best passage."""
-        if self.space is None:
+        if self.likeness is None:
             return dict.fromkeys(case_ids, 0.0)
-        return _case_similarities(kb, self.space, self.query, case_ids)
+        return self.likeness.by_case(case_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,162 +99,100 @@ def match(
     """The best candidates for a request among the cases in scope."""
     model = models.active(kb.connection)
     if model is None or scope.emptied_by is not None:
-        empty = np.zeros((0, encoder.dimension), dtype=np.float32)
-        return Matches((), empty, model.id if model else 0)
+        return Matches(())
     pieces = split_passages("", request.query, encoder)[:QUERY_PASSAGES]
     space = space_of(kb, model, parameters.adapter)
-    query = space.turned(encoder.encode(pieces))
+    likeness = Likeness(kb, space, space.turned(encoder.encode(pieces)))
     watch.lap("encode")
     opened = ready_indexes(kb, model, space)
     watch.lap("open indexes")
-    dense = _dense(kb.connection, opened, space, query, scope)
+    near = _nearest(likeness, opened, scope)
     watch.lap("dense scan")
-    words = _words(kb.connection, opened, request, scope)
+    words = _words(kb, opened, request, scope)
     watch.lap("lexical search")
-    case_ids = sorted({*dense, *words.scores, *words.exact_only()})
-    similarity = _case_similarities(kb, space, query, case_ids)
-    terms = fuse(
-        case_ids,
-        [similarity[case_id] for case_id in case_ids],
-        # Rounded: a text scores the same in the index (single precision) and before it is there.
-        normalised_bm25([words.scores.get(one, 0.0) for one in case_ids], words.ceiling).round(4),
-        exact_matches(case_ids, words.postings, words.idf),
-        dense_weight=parameters.dense_weight,
-        identifier_share=identifier_share(words.idf, set(words.postings)),
-    )
+    found = _fused(likeness, {*near, *words.scores, *words.exact_only()}, words, parameters)
     watch.lap("fuse")
-    terms = _drawn_together(kb, space, query, terms, parameters.closeness_weight)
+    found = _drawn_together(likeness, found, parameters.closeness_weight)
     watch.lap("closeness")
-    return Matches(terms, query, model.id, opened.generation, opened.notes, space)
+    return Matches(found.terms(), likeness, opened.generation, opened.notes)
 
 
-def _dense(
-    connection: sqlite3.Connection,
-    opened: Indexes,
-    space: Space,
-    query: Vectors,
-    scope: Scope,
-) -> dict[int, float]:
-    """The nearest cases: from the index what it covers, exactly from SQLite what is newer."""
+def _nearest(likeness: Likeness, opened: Indexes, scope: Scope) -> list[int]:
+    """The nearest cases, best first: by the index what it covers, what is newer from SQLite."""
+    connection, space = likeness.kb.connection, likeness.space
     best: dict[int, float] = {}
     covered = 0
     if opened.dense is not None:
         covered = opened.dense.last_id
-        owners = _nearest_owners(connection, opened.dense, space, query, scope)
-        exact = passages.vectors(connection, sorted(owners))
-        turned = space.turned(np.stack(list(exact.values()))) if exact else ()
-        for passage_id, vector in zip(exact, turned, strict=True):
-            _keep_best(best, owners[passage_id], float((query @ vector).max()))
+        cases = _nearest_indexed(opened.dense, likeness, scope)
+        best.update(zip(cases.tolist(), likeness.of(cases).tolist(), strict=True))
     for ids, matrix in passages.stream(connection, space.model.id, after=covered):
-        similarity = (query @ space.turned(matrix).T).max(axis=0)
-        owners = passages.owners(connection, [int(one) for one in ids])
-        for passage_id, value in zip(ids.tolist(), similarity.tolist(), strict=True):
-            if passage_id in owners and scope.admits(owners[passage_id]):
-                _keep_best(best, owners[passage_id], value)
-    nearest = sorted(best, key=lambda case_id: (-best[case_id], case_id))[:CANDIDATES]
-    return {case_id: best[case_id] for case_id in nearest}
+        similarity = (likeness.query @ space.turned(matrix).T).max(axis=0)
+        owners = _owners(likeness.kb, ids)
+        for case_id, value in zip(owners.tolist(), similarity.tolist(), strict=True):
+            if case_id != NONE and scope.admits(case_id):
+                best[case_id] = max(value, best.get(case_id, value))
+    return sorted(best, key=lambda case_id: (-best[case_id], case_id))[:CANDIDATES]
 
 
-def _nearest_owners(
-    connection: sqlite3.Connection,
-    index: DenseGeneration,
-    space: Space,
-    query: Vectors,
-    scope: Scope,
-) -> dict[int, int]:
-    """The nearest passages of cases in scope, and whose they are.
+def _nearest_indexed(index: DenseGeneration, likeness: Likeness, scope: Scope) -> Ids:
+    """The cases in scope that own the nearest passages, ascending.
 
     A narrow scope is handed to the index. Of a wide one the nearest of all are taken, ever more of
     them until enough are in scope: half of all cases need no list of half a million passages.
     """
+    kb = likeness.kb
     wanted = CANDIDATES + _SPARE + len(scope.left_out)
 
-    def owned(depth: int, allowed: Ids | None) -> dict[int, int]:
-        ids, _ = index.search(query, depth, allowed=allowed)
-        owners = passages.owners(connection, sorted({int(one) for one in ids.ravel() if one >= 0}))
-        return {one: case_id for one, case_id in owners.items() if scope.admits(case_id)}
+    def owned(depth: int, allowed: Ids | None) -> Ids:
+        ids, _ = index.search(likeness.query, depth, allowed=allowed)
+        return scope.admitted(_owners(kb, np.unique(ids[ids >= 0])))
 
     for depth in scope.depths(wanted, index.count):
         inside = owned(depth, None)
         if len(inside) >= wanted or depth >= index.count:
-            return inside
+            return np.unique(inside)
     if scope.case_ids is None:
-        return owned(wanted, None)
-    named = passages.ids_of_cases(connection, space.model.id, scope.case_ids.tolist())
-    return owned(wanted, named)
+        return np.unique(owned(wanted, None))
+    model_id = likeness.space.model.id
+    named = passages.ids_of_cases(kb.connection, model_id, scope.case_ids.tolist())
+    return np.unique(owned(wanted, named))
 
 
-def _keep_best(best: dict[int, float], case_id: int, similarity: float) -> None:
-    best[case_id] = max(similarity, best.get(case_id, similarity))
+def _owners(kb: KnowledgeBase, passage_ids: Ids) -> Ids:
+    """The live case of each passage; `NONE` of one that is retired or withdrawn."""
+    column = kb.memory.one("owners of passages", IdColumn)
+    return column.of(passage_ids, lambda missing: passages.owners(kb.connection, missing))
 
 
-def _case_similarities(
-    kb: KnowledgeBase, space: Space, query: Vectors, case_ids: Sequence[int]
-) -> dict[int, float]:
-    owners, matrix = _vectors_of(kb, space, case_ids)
-    if not len(owners):
-        return dict.fromkeys(case_ids, 0.0)
-    best: dict[int, float] = {}
-    for owner, value in zip(owners, _cosines(query, matrix).tolist(), strict=True):
-        _keep_best(best, owner, value)
-    return {case_id: best.get(case_id, 0.0) for case_id in case_ids}
+def _fused(
+    likeness: Likeness, case_ids: Iterable[int], words: _Words, parameters: PolicyParameters
+) -> Candidates:
+    named = sorted(case_ids)
+    columns = np.array(named, dtype=np.int64)
+    return candidates(
+        columns,
+        likeness.of(columns),
+        # Rounded: a text scores the same in the index (single precision) and before it is there.
+        normalised_bm25([words.scores.get(one, 0.0) for one in named], words.ceiling).round(4),
+        exact_matches(named, words.postings, words.idf),
+        dense_weight=parameters.dense_weight,
+        identifier_share=identifier_share(words.idf, set(words.postings)),
+    )
 
 
-def _vectors_of(
-    kb: KnowledgeBase, space: Space, case_ids: Sequence[int]
-) -> tuple[list[int], Vectors]:
-    """(case of each row, vectors as the space turns them) of all passages of these cases."""
-    known: dict[int, Vectors] = kb.memory.of(f"vectors {space.model.id} {space.adapter}")
-    missing = [one for one in case_ids if one not in known]
-    if missing:
-        owners, matrix = passages.of_cases(kb.connection, space.model.id, missing)
-        turned = space.turned(matrix) if len(owners) else matrix
-        known.update((one, turned[:0]) for one in missing)
-        starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(owners)], strict=True):
-            known[int(owners[start])] = turned[start:end]
-    parts = [known[one] for one in case_ids if len(known[one])]
-    rows = [one for one in case_ids for _ in range(len(known[one]))]
-    return rows, np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
-
-
-def _cosines(query: Vectors, matrix: Vectors) -> NDArray[np.float64]:
-    """Of each row its cosine with the nearest passage of the query.
-
-    Summed row by row: a matrix product rounds differently with other rows beside it, and a score
-    must not depend on which index served or on what else was found.
-    """
-    exact = matrix.astype(np.float64)
-    rows = [(exact * one).sum(axis=1) for one in query.astype(np.float64)]
-    nearest: NDArray[np.float64] = np.stack(rows).max(axis=0)
-    return nearest
-
-
-def _drawn_together(
-    kb: KnowledgeBase,
-    space: Space,
-    query: Vectors,
-    terms: tuple[FusedTerms, ...],
-    weight: float,
-) -> tuple[FusedTerms, ...]:
+def _drawn_together(likeness: Likeness, found: Candidates, weight: float) -> Candidates:
     """The candidates with what they say of each other in their scores (`neighbourhood`)."""
-    if weight == 0.0 or not terms:
-        return terms
-    near = [case.case_id for case in terms[:REACH]]
-    owners, matrix = _vectors_of(kb, space, near)
-    best: dict[int, int] = {}
-    cosines = _cosines(query, matrix)
-    for row, owner in enumerate(owners):
-        if owner not in best or cosines[row] > cosines[best[owner]]:
-            best[owner] = row
-    at = [best[case_id] for case_id in near]
-    found = closeness(cosines[at], matrix[at]).round(_DIGITS)
-    return with_closeness(terms, dict(zip(near, found.tolist(), strict=True)), weight=weight)
+    if weight == 0.0 or not len(found.case_ids):
+        return found
+    near = found.case_ids[:REACH]
+    at, cosines, vectors = likeness.representatives(near)
+    column = np.zeros(len(near))
+    column[at] = closeness(cosines, vectors).round(_DIGITS)
+    return drawn_together(found, column, weight=weight)
 
 
-def _words(
-    connection: sqlite3.Connection, opened: Indexes, request: Request, scope: Scope
-) -> _Words:
+def _words(kb: KnowledgeBase, opened: Indexes, request: Request, scope: Scope) -> _Words:
     """The best cases by BM25, from the index and from the newer documents beside it.
 
     Looking back at an earlier day, the frequencies of words are those of that day.
@@ -260,6 +200,7 @@ def _words(
     index = opened.lexical
     if index is None:
         return _Words({}, 0.0, {}, {})
+    connection = kb.connection
     text = request.query
     asked = tokens(text)
     newer = [
@@ -271,9 +212,9 @@ def _words(
     later = _later(connection, index, request)
     idf = index.idf(asked, tail, later)
     scores = (
-        _scores_then(connection, index, asked, scope, tail, later)
+        _scores_then(kb, index, asked, scope, tail, later)
         if later
-        else _scores(connection, index, asked, scope)
+        else _scores(kb, index, asked, scope)
     )
     for (case_id, _), value in zip(newer, index.score(asked, tail, later).tolist(), strict=True):
         if value > 0.0:
@@ -281,7 +222,7 @@ def _words(
     best = sorted(scores, key=lambda case_id: (-scores[case_id], case_id))[:CANDIDATES]
     named = [one for one in identifiers(text) if one in idf][:IDENTIFIERS]
     postings = {
-        one: frozenset(_scores(connection, index, [one], scope, limit=COMMON))
+        one: frozenset(_scores(kb, index, [one], scope, limit=COMMON))
         | {case_id for case_id, found in newer if one in found}
         for one in named
     }
@@ -304,7 +245,7 @@ def _later(
 
 
 def _scores_then(
-    connection: sqlite3.Connection,
+    kb: KnowledgeBase,
     index: LexicalIndex,
     asked: Sequence[str],
     scope: Scope,
@@ -312,48 +253,46 @@ def _scores_then(
     later: Sequence[Sequence[str]],
 ) -> dict[int, float]:
     """The index's best cases, scored again as they would have been without the `later` ones."""
-    found = _documents(connection, index, asked, scope, CANDIDATES + _SPARE)
-    texts = passages.texts_of_documents(connection, list(found))
+    found = _documents(kb, index, asked, scope, CANDIDATES + _SPARE)
+    texts = passages.texts_of_documents(kb.connection, list(found))
     again = [tokens(f"{title}\n{body}") for title, body in texts.values()]
     values = index.score(asked, tail, later, again=again)[len(tail) :].tolist()
     return {found[one][0]: value for one, value in zip(texts, values, strict=True)}
 
 
 def _scores(
-    connection: sqlite3.Connection,
+    kb: KnowledgeBase,
     index: LexicalIndex,
     asked: Sequence[str],
     scope: Scope,
     limit: int = CANDIDATES + _SPARE,
 ) -> dict[int, float]:
-    return dict(_documents(connection, index, asked, scope, limit).values())
+    return dict(_documents(kb, index, asked, scope, limit).values())
 
 
 def _documents(
-    connection: sqlite3.Connection,
+    kb: KnowledgeBase,
     index: LexicalIndex,
     asked: Sequence[str],
     scope: Scope,
     limit: int,
-) -> dict[int, tuple[int, float]]:
+) -> Documents:
     """(case, score) of the index's best documents of cases in scope, as with the dense index."""
     wanted = limit + len(scope.left_out)
+    column = kb.memory.one("owners of documents", IdColumn)
 
-    def owned(depth: int, allowed: Ids | None) -> tuple[dict[int, tuple[int, float]], int]:
+    def owned(depth: int, allowed: Ids | None) -> tuple[Documents, int]:
         ids, values = index.search(asked, depth, allowed)
-        owners = passages.document_owners(connection, ids.tolist())
-        inside = {
-            one: (owners[one], value)
-            for one, value in zip(ids.tolist(), values.tolist(), strict=True)
-            if one in owners and scope.admits(owners[one])
-        }
-        return inside, len(ids)
+        owners = column.of(ids, lambda missing: passages.document_owners(kb.connection, missing))
+        inside = scope.admits_each(owners)
+        pairs = zip(owners[inside].tolist(), values[inside].tolist(), strict=True)
+        return dict(zip(ids[inside].tolist(), pairs, strict=True)), len(ids)
 
     for depth in scope.depths(wanted, index.count):
-        inside, reached = owned(depth, None)
-        if len(inside) >= wanted or reached < depth:
-            return inside
+        found, reached = owned(depth, None)
+        if len(found) >= wanted or reached < depth:
+            return found
     if scope.case_ids is None:
         return owned(wanted, None)[0]
-    named = passages.documents_of_cases(connection, scope.case_ids.tolist())
+    named = passages.documents_of_cases(kb.connection, scope.case_ids.tolist())
     return owned(wanted, named)[0]

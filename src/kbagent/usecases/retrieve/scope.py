@@ -62,6 +62,28 @@ class Scope:
             yield min(depth, indexed)
             depth *= 4
 
+    @property
+    def narrows(self) -> bool:
+        """Whether any case is out of question."""
+        return self.case_ids is not None or bool(self.left_out)
+
+    def admits_each(self, case_ids: Ids) -> NDArray[np.bool_]:
+        """Whether each case is in question; a negative id names none."""
+        admitted: NDArray[np.bool_] = case_ids > 0
+        if self.case_ids is not None:
+            if not len(self.case_ids):
+                return np.zeros(len(case_ids), dtype=np.bool_)
+            places = np.searchsorted(self.case_ids, case_ids)
+            places = np.minimum(places, len(self.case_ids) - 1)
+            admitted &= self.case_ids[places] == case_ids
+        if self.left_out:
+            admitted &= ~np.isin(case_ids, list(self.left_out))
+        return admitted
+
+    def admitted(self, case_ids: Ids) -> Ids:
+        """Those of the cases that are in question, in their order."""
+        return case_ids[self.admits_each(case_ids)]
+
     def admits(self, case_id: int) -> bool:
         """Whether this case is in question."""
         if case_id in self.left_out:

@@ -94,7 +94,7 @@ def field_of(kb: KnowledgeBase, sighting: Sighting, issue_id: int, problem: Prob
         issue_id=issue_id,
         members=tuple(members),
         known=known,
-        similarity=sighting.found.similarities(kb, list(members)),
+        similarity=sighting.found.similarities(list(members)),
         parameters=parameters,
         limits=limits_of(kb.connection, issue_id),
         procedures=procedures_of(

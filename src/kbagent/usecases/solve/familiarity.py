@@ -111,7 +111,7 @@ def is_ready(kb: KnowledgeBase) -> bool:
 
 def novelty_of(kb: KnowledgeBase, known: Familiarity | None, found: Matches, text: str) -> Novelty:
     """How new the problem is, from the candidates of a search."""
-    if known is None or not found.terms:
+    if known is None or found.likeness is None or not found.terms:
         return UNKNOWN
     nearest = sorted(found.terms, key=lambda terms: (-terms.similarity, terms.case_id))[:_CLOSE]
     placed = issues.memberships(kb.connection, [terms.case_id for terms in nearest])
@@ -128,7 +128,7 @@ def novelty_of(kb: KnowledgeBase, known: Familiarity | None, found: Matches, tex
     wanted = frozenset(identifiers(text))
     words = _words(known, tokens(text), owners)
     signals = observe(
-        found.query[:1].astype(np.float64),
+        found.likeness.query[:1].astype(np.float64),
         [sorted(set(tokens(text)))],
         near,
         _kinship(known, owners),
