@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import threading
 
 import numpy as np
 import pytest
@@ -12,11 +14,14 @@ from kbagent.cli.page import draw
 from kbagent.cli.screens.doctor import format_health, health_json
 from kbagent.errors import Damaged
 from kbagent.model.health import State
-from kbagent.store import settings
+from kbagent.store import adapters, models, settings
+from kbagent.store.index import acquaintance
 from kbagent.store.index.manifests import footprint
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain import diagnosis
 from kbagent.usecases.maintain.diagnosis import CHECKS, diagnose
+from kbagent.usecases.maintain.indexing import extend_dense
+from kbagent.usecases.maintain.spaces import space_of
 from kbagent.usecases.retain import thresholds
 from tests.fakes.bases import filled
 from tests.fakes.encoder import FakeEncoder
@@ -262,3 +267,115 @@ def test_doctor_says_where_the_link_threshold_comes_from(kb):
     with kb.database.write() as connection:
         settings.put(connection, thresholds.KEY, json.dumps(learned))
     assert told() == "cases join from 0.83 on: learned on 140 linked cases for 90% right joins"
+
+
+@pytest.fixture
+def adapted(kb):
+    """With a learned adapter and the index of it."""
+    model = models.active(kb.connection)
+    matrix = np.eye(64, dtype="f4") + np.random.default_rng(1).normal(0, 0.1, (64, 64)).astype("f4")
+    with kb.database.write() as connection:
+        adapters.add(connection, "a1", model.id, matrix, kb.clock())
+    extend_dense(kb, space_of(kb, model, "a1"))
+    return kb
+
+
+def forged(folder, index):
+    """Another index in place of a shard's, with the right checksums."""
+    import faiss
+
+    path = next(folder.glob("*.faiss"))
+    faiss.write_index(index, str(path))
+    path.chmod(0o600)
+    raw = json.loads((folder / "manifest.json").read_text())
+    made = footprint(path)
+    raw["shards"][0]["vectors"] = {
+        name: getattr(made, name) for name in ("size", "parity", "sample", "crc32")
+    }
+    del raw["checksum"]
+    (folder / "manifest.json").write_text(json.dumps(raw))
+
+
+def test_the_index_of_an_adapter_is_looked_at_like_the_plain_one(adapted):
+    found, health = states(adapted)
+    assert set(found.values()) == {State.SOUND}
+    rows = next(one for one in health.checked if one.name == "dense index: rows")
+    assert rows.finding.what.endswith("1 adapter likewise")
+
+
+def test_vectors_that_an_adapter_did_not_turn_are_found_in_its_index(adapted):
+    import faiss
+
+    plain = next(adapted.index_folder.glob("dense/*.faiss"))
+    forged(adapted.index_folder / "dense-a1", faiss.read_index(str(plain)))
+    found, health = states(adapted)
+    assert found["dense index: answers"] is State.DAMAGED
+    assert "adapter a1" in str(health.checked)
+    assert damaged_checks(adapted, repair=True) == set()
+    assert damaged_checks(adapted) == set()
+
+
+def test_a_row_that_an_adapters_index_lacks_is_found(kb, adapted):
+    shutil.rmtree(kb.index_folder / "dense-a1")
+    execute(kb, "UPDATE passages SET retired = 1 WHERE case_id = 4")
+    extend_dense(kb, space_of(kb, models.active(kb.connection), "a1"))
+    execute(kb, "UPDATE passages SET retired = 0 WHERE case_id = 4")
+    assert "dense index: rows" in damaged_checks(kb)
+    assert damaged_checks(kb, repair=True) == set()
+
+
+@pytest.mark.parametrize("name", ["cases", "density"])
+def test_harm_to_what_is_usual_is_found_and_it_is_made_anew(kb, name):
+    acquaintance.save(
+        kb.index_folder, {"cases": np.arange(9), "density": np.ones(9)}, {"stamp": "1"}
+    )
+    assert damaged_checks(kb) == set()
+    path = next(kb.index_folder.glob(f"*/{name}.npy"))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert damaged_checks(kb) == {"what is usual: bytes"}
+    assert damaged_checks(kb, repair=True) == set()
+    assert not list(kb.index_folder.glob("acquaintance*"))
+
+
+def test_what_no_index_names_any_more_goes_when_it_is_old(kb):
+    index = kb.index_folder
+    orphans = [
+        index / "dense-gone",
+        index / "dense" / "shard-1-9-9.faiss",
+        index / "lexical" / "state-77",
+        index / "acquaintance-old",
+    ]
+    acquaintance.save(index, {"cases": np.arange(9)}, {"stamp": "new"})
+    for path in orphans:
+        if path.suffix:
+            path.write_bytes(b"x")
+            path.chmod(0o600)
+        else:
+            path.mkdir(mode=0o700)
+    assert damaged_checks(kb) == set()
+    for path in orphans:
+        os.utime(path, (0, 0))
+    assert damaged_checks(kb) == {"left-over files"}
+    assert damaged_checks(kb, repair=True) == set()
+    assert [path for path in orphans if path.exists()] == []
+    assert acquaintance.verify(index) is None
+    assert set(states(kb)[0].values()) == {State.SOUND}
+
+
+def test_control_c_is_heard_while_sqlite_works(kb, monkeypatch):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    checks = (diagnosis.Check("endless", lambda patient: patient.rows(endless)),)
+    monkeypatch.setattr(diagnosis, "CHECKS", checks)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(kb, FakeEncoder)
+    timer.join()
+
+
+def test_a_check_that_takes_long_says_so(kb, monkeypatch):
+    monkeypatch.setattr(diagnosis, "_PATIENCE", 0.0)
+    monkeypatch.setattr(diagnosis, "_HEED", 10)
+    said = []
+    diagnose(kb, FakeEncoder, told=said.append)
+    assert "database pages, for 0 s" in said

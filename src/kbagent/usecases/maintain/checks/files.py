@@ -8,9 +8,11 @@ from pathlib import Path
 
 from kbagent.model.health import Finding, damaged, note, sound
 from kbagent.store import spool
-from kbagent.store.index.acquaintance import NAME as ACQUAINTANCE
+from kbagent.store.index import acquaintance, dense, lexical
+from kbagent.store.index.manifests import Unusable
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
+from kbagent.usecases.maintain.rebuilding import dense_folders
 
 STALE = 3600.0  # seconds; younger unfinished files may belong to a process at work
 _FOLDERS = {"index", "rejects", "spool"}
@@ -37,11 +39,12 @@ def mend_modes(patient: Patient) -> str:
 
 
 def leftovers(patient: Patient) -> Finding:
-    """No unfinished file is left of an interrupted process, nothing lies here that is not ours."""
-    stale = list(_stale(patient.kb.folder))
+    """Nothing is left of interrupted processes or former indexes, and nothing here is not ours."""
+    stale = [*_stale(patient.kb.folder), *_orphans(patient)]
     if stale:
         items = tuple(path.name for path in stale[:NAMED])
-        return damaged(f"{plural(len(stale), 'file')} of interrupted processes", "", items)
+        what = f"{plural(len(stale), 'file')} of interrupted processes or former indexes"
+        return damaged(what, "", items)
     strange = [path.name for path in _strange(patient.kb.folder)]
     if strange:
         return note(
@@ -55,11 +58,11 @@ def leftovers(patient: Patient) -> Finding:
 
 
 def mend_leftovers(patient: Patient) -> str:
-    """Remove what interrupted processes left."""
+    """Remove what interrupted processes and former indexes left."""
     import shutil
 
     removed = 0
-    for path in list(_stale(patient.kb.folder)):
+    for path in [*_stale(patient.kb.folder), *_orphans(patient)]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -100,14 +103,48 @@ def _everything(folder: Path) -> Iterator[Path]:
 
 
 def _stale(folder: Path) -> Iterator[Path]:
-    now = time.time()
-    patterns = (".*.tmp", ".kbagent-*")
-    for path in (found for pattern in patterns for found in folder.rglob(pattern)):
-        try:
-            if now - path.lstat().st_mtime > STALE:
-                yield path
-        except FileNotFoundError:
+    for pattern in (".*.tmp", ".kbagent-*"):
+        yield from filter(_is_old, folder.rglob(pattern))
+
+
+def _orphans(patient: Patient) -> Iterator[Path]:
+    """What lies among the indexes, is an hour old, and is named by none of them."""
+    folder = patient.kb.index_folder
+    for index in dense_folders(patient.kb):
+        adapter = index.name.removeprefix(DENSE_NAME).removeprefix("-")
+        if adapter and adapter not in _adapters(patient):
+            yield from filter(_is_old, [index])
             continue
+        made = dense.read_manifest(index)
+        if not isinstance(made, Unusable):
+            named = {shard.name for shard in made.shards}
+            found = (path for path in index.glob("shard-*") if path.stem not in named)
+            yield from filter(_is_old, found)
+    current = lexical.read_manifest(folder / LEXICAL_NAME)
+    if not isinstance(current, Unusable):
+        states = (folder / LEXICAL_NAME).glob("state-*")
+        yield from filter(_is_old, (path for path in states if path.name != current.state))
+    usual = acquaintance.facts_of(folder)
+    if usual is not None:
+        kept = folder.glob(f"{acquaintance.NAME}-*")
+        yield from filter(_is_old, (path for path in kept if path.name != usual["folder"]))
+
+
+def _adapters(patient: Patient) -> set[str]:
+    """The adapters of the active encoder."""
+    rows = patient.rows(
+        "SELECT adapters.name FROM adapters JOIN models ON models.id = model_id"
+        " WHERE state = 'active'"
+    )
+    return {str(row[0]) for row in rows}
+
+
+def _is_old(path: Path) -> bool:
+    """Old enough that no process at work can need it still."""
+    try:
+        return time.time() - path.lstat().st_mtime > STALE
+    except FileNotFoundError:
+        return False
 
 
 def _strange(folder: Path) -> list[Path]:
@@ -121,7 +158,7 @@ def _strange(folder: Path) -> list[Path]:
     ] + [
         path
         for path in (folder / "index").glob("*")
-        if not path.name.startswith((LEXICAL_NAME, DENSE_NAME, ACQUAINTANCE, "."))
+        if not path.name.startswith((LEXICAL_NAME, DENSE_NAME, acquaintance.NAME, "."))
     ]
 
 

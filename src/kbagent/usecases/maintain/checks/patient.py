@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
+
+Numbers = NDArray[np.int64]
 
 NAMED = 5  # things that are wrong which a finding names
 
@@ -27,12 +30,16 @@ class Patient:
         """The one whole number that a query counts."""
         return int(self.kb.connection.execute(query, values).fetchone()[0] or 0)
 
-    def sample(self, numbers: list[int], size: int) -> list[int]:
+    def numbers(self, query: str, *values: object) -> Numbers:
+        """The one column of whole numbers that a query gives, however many rows."""
+        rows = self.kb.connection.execute(query, values)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64)
+
+    def sample(self, numbers: Numbers, size: int) -> list[int]:
         """At most `size` of these numbers, ascending."""
-        if len(numbers) <= size:
-            return sorted(numbers)
-        chosen = self.rng.choice(len(numbers), size, replace=False)
-        return sorted(numbers[place] for place in chosen)
+        if len(numbers) > size:
+            numbers = self.rng.choice(numbers, size, replace=False)
+        return sorted(int(one) for one in numbers)
 
 
 def plural(number: int, name: str) -> str:

@@ -11,7 +11,7 @@ from kbagent.store.cases import texts
 from kbagent.store.encoder import cache
 from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.models import StoredModel
-from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
+from kbagent.usecases.maintain.checks.patient import NAMED, Numbers, Patient, plural
 from kbagent.usecases.maintain.reencoding import encode_missing
 
 UNIT = 5e-3  # how far a float16 vector's length may be from 1: 384 roundings of 2⁻¹¹ each
@@ -136,7 +136,7 @@ def mend_reencoded(patient: Patient) -> str:
     """Compare every case's vectors with its text, and store anew those that differ."""
     model = models.active(patient.kb.connection)
     assert model is not None  # noqa: S101 -- else nothing was found
-    wrong = _disagreeing(patient, model, _with_vectors(patient, model))
+    wrong = _disagreeing(patient, model, _with_vectors(patient, model).tolist())
     _encode_again(patient, set(wrong))
     return f"encoded {plural(len(wrong), 'case')} again"
 
@@ -164,13 +164,12 @@ def _misshapen(patient: Patient, model: StoredModel) -> tuple[list[int], int]:
     return wrong, checked
 
 
-def _with_vectors(patient: Patient, model: StoredModel) -> list[int]:
-    rows = patient.rows(
+def _with_vectors(patient: Patient, model: StoredModel) -> Numbers:
+    return patient.numbers(
         "SELECT DISTINCT case_id FROM passages JOIN cases ON cases.id = case_id"
         " WHERE model_id = ? AND retired = 0 AND withdrawn_at IS NULL ORDER BY case_id",
         model.id,
     )
-    return [int(str(row[0])) for row in rows]
 
 
 def _disagreeing(patient: Patient, model: StoredModel, chosen: list[int]) -> list[int]:
