@@ -21,13 +21,15 @@ from tests.faults.deeds import DEEDS
 
 RESULTS = Path(__file__).parents[1] / "results"
 SHARES = {
-    "import": 100,
-    "feedback": 90,
-    "reindex": 70,
-    "model use": 60,
-    "purge": 60,
-    "restore": 70,
-    "migration": 50,
+    "import": 90,
+    "feedback": 80,
+    "reindex": 60,
+    "model use": 50,
+    "purge": 50,
+    "restore": 60,
+    "migration": 40,
+    "learn": 50,
+    "learn --checks": 40,
 }
 
 

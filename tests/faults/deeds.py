@@ -8,12 +8,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
+from kbagent.core.learning.promotion import Plan
+from kbagent.errors import PolicyRefused
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Remark
 from kbagent.model.importing import ImportCounts
 from kbagent.model.lookup import Request
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.store.readers import open_export
+from kbagent.usecases.learn.checks import learn_checks
+from kbagent.usecases.learn.fitting import learn
+from kbagent.usecases.learn.promotion import promote, try_candidate
 from kbagent.usecases.maintain.copies import restore
 from kbagent.usecases.maintain.rebuilding import rebuild
 from kbagent.usecases.maintain.reencoding import use_model
@@ -26,6 +33,7 @@ from tests.fakes.encoder import FakeEncoder
 
 OUTCOMES = 12  # given by one run of `give_feedback`
 OTHER = FakeEncoder(name="other")
+PLAN = Plan(checkpoints=(10, 40), error=0.4, margin=-0.5)  # that a promotion is killed too
 
 
 def clock() -> datetime:
@@ -86,6 +94,27 @@ def purge(folder: Path) -> None:
         remove_for_good(kb, "desk:3", reason="asked for")
 
 
+def learn_and_promote(folder: Path) -> None:
+    """A candidate, and the trial that makes it live."""
+    with open_knowledge_base(folder, clock=clock) as kb:
+        found = learn(kb, lambda _said: None, lambda *_: None)
+        if found.policy is None:
+            return
+        version = found.policy.version
+        acknowledge(folder, f"policy:{version}")
+        try:
+            promote(kb, try_candidate(kb, version, lambda *_: None, plan=PLAN))
+        except PolicyRefused:
+            return
+        acknowledge(folder, f"live:{version}")
+
+
+def learn_what_checks_are_worth(folder: Path) -> None:
+    with open_knowledge_base(folder, clock=clock) as kb:
+        learn_checks(kb, FakeEncoder(), np.random.default_rng(0))
+        acknowledge(folder, "setting:confidence")
+
+
 DEEDS: dict[str, Callable[[Path], None]] = {
     "import": import_more,
     "feedback": give_feedback,
@@ -94,4 +123,6 @@ DEEDS: dict[str, Callable[[Path], None]] = {
     "purge": purge,
     "restore": bring_back,
     "migration": migrate,
+    "learn": learn_and_promote,
+    "learn --checks": learn_what_checks_are_worth,
 }

@@ -6,6 +6,8 @@ which is the same in every run. SIGKILL leaves what was handed to the kernel; th
 does not is what `test_flushing` is for.
 """
 
+import itertools
+import json
 import multiprocessing
 import os
 import shutil
@@ -16,20 +18,25 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import numpy as np
 
 from kbagent.model.health import State
 from kbagent.model.lookup import Request
 from kbagent.store import lookups
-from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
+from kbagent.store.knowledge_base import DATABASE_NAME, create_knowledge_base, open_knowledge_base
 from kbagent.usecases.maintain.copies import back_up
 from kbagent.usecases.maintain.diagnosis import diagnose
 from kbagent.usecases.retrieve.search import search
-from tests.fakes.bases import filled, write_rows
+from tests.fakes.bases import bring_in, filled, write_rows
 from tests.fakes.encoder import FakeEncoder
 from tests.faults import deeds
 
 CASES, MORE = 24, 40
+ENOUGH = 72  # cases, from which on something can be said of what is usual
+ISSUES, PER_ISSUE = 12, 14  # told apart: enough for an adapter
 _EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod"}
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.killing", "filelock", "mmap"])
@@ -37,6 +44,8 @@ _SCHEMA_1 = Path(__file__).parents[1] / "store" / "fixtures" / "schema-001.db.gz
 MENDABLE = {"import": {"issues"}, "purge": {"dense index: rows", "lexical index: answers"}}
 """What a kill may leave until the command is run again: cases stored and not yet placed, and
 indexes that still hold what was purged, which doctor says."""
+
+_NOT_LEARNED = ("cases", "attempts", "outcomes", "memberships", "vectors", "active", "schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +65,40 @@ def prepare(folder: Path, deed: str) -> None:
         folder.mkdir(mode=0o700)
         unpack(_SCHEMA_1, folder / DATABASE_NAME)
         return
-    with filled(folder, CASES) as kb:
+    if deed == "learn":
+        with create_knowledge_base(folder) as kb:
+            bring_in(kb, write_told_apart(folder.with_name("linked.jsonl")))
+        return
+    with filled(folder, ENOUGH if deed == "learn --checks" else CASES) as kb:
         back_up(kb, folder.with_name("backup.gz"))
     write_rows(folder.with_name("more.jsonl"), MORE, first=CASES)
     if deed == "restore":
         deeds.import_more(folder)
         folder.with_name("acknowledged").unlink()
+
+
+def write_told_apart(path: Path) -> Path:
+    """Linked issues told apart by a few words among many that mean nothing: an adapter helps."""
+    rng = np.random.default_rng(5)
+    noise = [f"noise{number}" for number in range(12)]
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    with path.open("w", encoding="utf-8") as file:
+        for number, issue in itertools.product(range(PER_ISSUE), range(ISSUES)):
+            own = rng.choice([f"word{issue}x{n}" for n in range(4)], 2, replace=False)
+            opened = start + timedelta(days=3 * number, minutes=issue)
+            row = {
+                "source": "desk",
+                "external_id": f"{issue}-{number}",
+                "title": " ".join([*own, *rng.choice(noise, 5, replace=False)]),
+                "body": "",
+                "status": "resolved",
+                "opened_at": opened.isoformat(),
+                "closed_at": (opened + timedelta(days=1)).isoformat(),
+                "attempts": [{"text": f"fix {issue}", "verdict": "worked"}],
+                "links": [{"kind": "duplicate", "external_id": f"{issue}-0"}] if number else [],
+            }
+            file.write(json.dumps(row) + "\n")
+    return path
 
 
 def copied(template: Path, target: Path) -> Path:
@@ -107,12 +144,16 @@ def faults_after_kill(deed: str, folder: Path, before: dict[str, list[object]]) 
             if one.finding.state is State.DAMAGED and one.name not in MENDABLE.get(deed, ())
         ]
         found += _lost(kb.connection, deeds.acknowledged(folder))
-        answer = search(kb, encoder, Request(query="printer hangs on the client"), log=False)
+        found += _without_adapter(kb.connection)
+        query = "word3x1 word3x2 noise1" if deed == "learn" else "printer hangs on the client"
+        answer = search(kb, encoder, Request(query=query), log=False)
         if not answer.issues:
             found.append("a search finds nothing")
     now = contents(folder)
     if deed == "reindex" and now != before:
         found.append("the truth changed")
+    if deed.startswith("learn") and any(now[name] != before[name] for name in _NOT_LEARNED):
+        found.append("learning changed what was told")
     if len(now["cases"]) < len(before["cases"]) and deed != "restore":
         found.append("cases are gone")
     return found
@@ -130,6 +171,11 @@ def contents(folder: Path) -> dict[str, list[object]]:
         " WHERE m.issue_id = memberships.issue_id) FROM memberships ORDER BY 1",
         "vectors": "SELECT name, case_id, ordinal, vector FROM passages JOIN models"
         " ON models.id = model_id WHERE retired = 0 ORDER BY 1, 2, 3",
+        "policies": "SELECT DISTINCT parameters FROM policies ORDER BY 1",
+        "live": "SELECT parameters FROM policies JOIN policy_log ON policies.version ="
+        " policy_log.version ORDER BY policy_log.id DESC LIMIT 1",
+        "adapters": "SELECT name, hex(matrix) FROM adapters ORDER BY 1",
+        "settings": "SELECT key, value FROM settings ORDER BY 1",
         "active": "SELECT name FROM models WHERE state = 'active'",
         "schema": "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY 1",
     }
@@ -139,7 +185,7 @@ def contents(folder: Path) -> dict[str, list[object]]:
         return {"version": [version]} | {
             name: connection.execute(query).fetchall()
             for name, query in queries.items()
-            if "passages" in known
+            if "passages" in known and (name != "adapters" or "adapters" in known)
         }
 
 
@@ -148,7 +194,10 @@ def _lost(connection: sqlite3.Connection, told: list[str]) -> list[str]:
     found = []
     for line in told:
         kind, _, rest = line.partition(":")
-        if kind == "cases":
+        if kind in _KEPT:
+            if connection.execute(_KEPT[kind], (rest,)).fetchone()[0] != 1:
+                found.append(f"{line} was acknowledged and is not there")
+        elif kind == "cases":
             stored = connection.execute("SELECT count(*) FROM cases").fetchone()[0]
             if stored < CASES + int(rest):
                 found.append(f"{rest} cases were acknowledged, {stored - CASES} are there")
@@ -161,6 +210,23 @@ def _lost(connection: sqlite3.Connection, told: list[str]) -> list[str]:
             if row[0] != 1 or lookup is None or lookup.id != row[1]:
                 found.append(f"outcome {outcome} was acknowledged and is not there")
     return found
+
+
+_KEPT = {
+    "policy": "SELECT count(*) FROM policies WHERE version = ?",
+    "live": "SELECT count(*) FROM (SELECT version FROM policy_log ORDER BY id DESC LIMIT 1)"
+    " WHERE version = ?",
+    "setting": "SELECT count(*) FROM settings WHERE key = ?",
+}
+
+
+def _without_adapter(connection: sqlite3.Connection) -> list[str]:
+    """Policies whose adapter is not stored: a search by them would be by another space."""
+    rows = connection.execute(
+        """SELECT version FROM policies WHERE json_extract(parameters, '$.adapter') IS NOT NULL
+        AND json_extract(parameters, '$.adapter') NOT IN (SELECT name FROM adapters)"""
+    )
+    return [f"policy {row[0]} names an adapter that is not there" for row in rows]
 
 
 def _active(connection: sqlite3.Connection) -> str:

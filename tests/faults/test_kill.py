@@ -17,6 +17,8 @@ KILLS = {
     "purge": 4,
     "restore": 5,
     "migration": 3,
+    "learn": 2,
+    "learn --checks": 3,
 }
 
 
