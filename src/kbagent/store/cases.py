@@ -172,6 +172,24 @@ def values_among(
     return found
 
 
+def facets_named(
+    connection: sqlite3.Connection, case_ids: Sequence[int], names: Sequence[str]
+) -> dict[int, tuple[tuple[str, str], ...]]:
+    """The facets of these names of several cases, by name and value; without any: left out."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for chunk in chunks(case_ids if names else ()):
+        marks, named = ",".join("?" * len(chunk)), ",".join("?" * len(names))
+        rows = connection.execute(
+            f"""SELECT case_id, name, value
+            FROM case_facets JOIN facet_values ON facet_values.id = facet_id
+            WHERE case_id IN ({marks}) AND name IN ({named}) ORDER BY case_id, name, value""",
+            (*chunk, *names),
+        )
+        for case_id, name, value in rows:
+            found.setdefault(case_id, []).append((name, value))
+    return {case_id: tuple(pairs) for case_id, pairs in found.items()}
+
+
 def texts(
     connection: sqlite3.Connection, case_ids: Sequence[int]
 ) -> Iterator[tuple[int, str, str]]:

@@ -134,6 +134,23 @@ def members(
     return [row[0] for row in rows]
 
 
+def members_of_each(
+    connection: sqlite3.Connection, issue_ids: Sequence[int]
+) -> dict[int, list[int]]:
+    """`members` of several issues, as they are now; an issue without any has an empty list."""
+    found: dict[int, list[int]] = {one: [] for one in issue_ids}
+    for chunk in chunks(issue_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT issue_id, case_id FROM memberships JOIN cases ON cases.id = case_id
+            WHERE issue_id IN ({marks}) AND withdrawn_at IS NULL ORDER BY opened_at, case_id""",
+            chunk,
+        )
+        for issue_id, case_id in rows:
+            found[issue_id].append(case_id)
+    return found
+
+
 def unplaced(connection: sqlite3.Connection) -> list[int]:
     """Cases that were stored but belong to no issue yet, by id."""
     rows = connection.execute(

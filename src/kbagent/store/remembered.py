@@ -34,7 +34,7 @@ class IdColumn:
             return np.zeros(0, dtype=np.int64)
         self._reach(int(ids.max()))
         found = self._values[ids]
-        missing = np.unique(ids[found == _UNREAD])
+        missing = distinct(ids[found == _UNREAD])
         if not len(missing):
             return found
         self.put(missing, np.full(len(missing), NONE, dtype=np.int64))
@@ -51,7 +51,7 @@ class IdColumn:
         if not len(ids):
             return ids
         self._reach(int(ids.max()))
-        return np.unique(ids[self._values[ids] == _UNREAD])
+        return distinct(ids[self._values[ids] == _UNREAD])
 
     def put(self, ids: Ids, values: Ids) -> None:
         """Set the values of these ids."""
@@ -84,7 +84,7 @@ class CaseVectors:
         missing = self._start.unread(case_ids)
         if self._used + len(missing) > MOST_ROWS:
             self.__init__()  # type: ignore[misc]
-            missing = np.unique(case_ids)
+            missing = distinct(case_ids)
         if len(missing):
             self._add(missing, *read(missing.tolist()))
         if not self._used:
@@ -104,9 +104,9 @@ class CaseVectors:
         self._count.put(case_ids, nobody)
         if not len(owners):
             return
-        known, first, count = np.unique(owners, return_index=True, return_counts=True)
-        self._start.put(known, self._used + first + 1)
-        self._count.put(known, count.astype(np.int64))
+        first = np.flatnonzero(np.diff(owners, prepend=-1))
+        self._start.put(owners[first], self._used + first + 1)
+        self._count.put(owners[first], np.diff(first, append=len(owners)))
         needed = self._used + len(rows)
         if needed > len(self._matrix):
             longer = np.empty(
@@ -117,6 +117,12 @@ class CaseVectors:
             self._matrix = longer
         self._matrix[self._used : needed] = rows
         self._used = needed
+
+
+def distinct(ids: Ids) -> Ids:
+    """The ids ascending, each once. (NumPy's `unique` imports its masked arrays: 10 ms.)"""
+    ordered = np.sort(ids, axis=None)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 
 
 def _nothing(_ids: Sequence[int]) -> Mapping[int, int]:

@@ -123,8 +123,14 @@ class OnnxEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """(n,) tokens of each text, special ones included, before anything is cut off."""
-        encodings = self._uncut.encode_batch([self._prepared(text) for text in texts])
-        return np.array([len(each) for each in encodings], dtype=np.int64)
+        prepared = [self._prepared(text) for text in texts]
+        counts = [len(each) for each in self._tokenizer.encode_batch(prepared)]
+        cut = [place for place, count in enumerate(counts) if count >= self.max_tokens]
+        if cut:  # a query hardly ever is: it need not wait for a second tokeniser
+            whole = self._uncut.encode_batch([prepared[place] for place in cut])
+            for place, each in zip(cut, whole, strict=True):
+                counts[place] = len(each)
+        return np.array(counts, dtype=np.int64)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) in characters of each token of `text`, special ones left out."""

@@ -33,7 +33,6 @@ class _Outline:
     """What is said of an issue's cases as a whole. `case_ids`: those in scope, oldest first."""
 
     case_ids: tuple[int, ...]
-    title: str | None
     first_seen: datetime | None
     last_seen: datetime | None
     versions: tuple[str, ...]
@@ -46,10 +45,36 @@ def hits_of(sight: Sight, gathered: Gathered, found: Matches) -> list[IssueHit]:
     known = gathered.known
     assert known is not None  # noqa: S101 -- set by `gather`
     sure = confidences(gathered.groups, sight.parameters.platt)
+    parts = []
+    for group in wanted:
+        members = _members(group, gathered)
+        similarity = found.similarities(members)
+        outline = _outline(sight, group.issue_id, members)
+        parts.append((group, similarity, outline, _nearest(sight, outline.case_ids, similarity)))
+    _cases(sight, [case_id for *_, shown in parts for case_id in shown])  # all in one go
+    titles = issues.titles(sight.kb.connection, [group.issue_id for group in wanted])
     return [
-        _hit(sight, group, _members(group, gathered), known, found, sure[group.issue_id])
-        for group in wanted
+        _hit(
+            sight,
+            group,
+            known,
+            similarity,
+            outline,
+            shown,
+            sure[group.issue_id],
+            titles.get(group.issue_id),
+        )
+        for group, similarity, outline, shown in parts
     ]
+
+
+def _nearest(
+    sight: Sight, case_ids: Sequence[int], similarity: Mapping[int, float]
+) -> Sequence[int]:
+    """The instances that are shown: the nearest, or every one where everything is asked for."""
+    if sight.request.everything:
+        return case_ids
+    return nsmallest(INSTANCES_SHOWN, case_ids, key=lambda one: (-similarity[one], one))
 
 
 def _members(group: Group, gathered: Gathered) -> Sequence[int]:
@@ -72,24 +97,23 @@ def ranked(hits: Sequence[IssueHit]) -> tuple[IssueHit, ...]:
 def _hit(
     sight: Sight,
     group: Group,
-    member_ids: Sequence[int],
     known: Experience,
-    found: Matches,
+    similarity: Mapping[int, float],
+    outline: _Outline,
+    shown: Sequence[int],
     sure: float,
+    title: str | None,
 ) -> IssueHit:
-    similarity = found.similarities(member_ids)
-    outline = _outline(sight, group.issue_id, member_ids)
-    instances = _instances(sight, outline.case_ids, similarity)
     return IssueHit(
         issue_id=group.issue_id,
-        title=outline.title or _title(sight, group.members[0].case_id),
+        title=title or _cases(sight, [group.members[0].case_id])[0].title,
         score=group.score,
         confidence=sure,
         instance_count=len(outline.case_ids),
         first_seen=outline.first_seen,
         last_seen=outline.last_seen,
         versions=outline.versions,
-        instances=tuple(instances),
+        instances=tuple(_instances(sight, shown, similarity)),
         resolutions=tuple(map(_resolution, _approaches(sight, group, similarity, known))),
         terms=explained(group),
     )
@@ -100,11 +124,11 @@ def _outline(sight: Sight, issue_id: int, member_ids: Sequence[int]) -> _Outline
     narrowed = sight.as_of is not None or sight.scope.narrows
     kept: dict[int, _Outline] = {} if narrowed else sight.kb.memory.of("outlines")
     if issue_id not in kept:
-        kept[issue_id] = _outlined(sight, issue_id, member_ids)
+        kept[issue_id] = _outlined(sight, member_ids)
     return kept[issue_id]
 
 
-def _outlined(sight: Sight, issue_id: int, member_ids: Sequence[int]) -> _Outline:
+def _outlined(sight: Sight, member_ids: Sequence[int]) -> _Outline:
     connection = sight.kb.connection
     every = np.array(member_ids, dtype=np.int64)
     inside = sight.scope.admitted(every).tolist()
@@ -116,15 +140,10 @@ def _outlined(sight: Sight, issue_id: int, member_ids: Sequence[int]) -> _Outlin
     versions = cases.values_among(connection, inside, names)
     return _Outline(
         case_ids=tuple(inside),
-        title=issues.titles(connection, [issue_id]).get(issue_id),
         first_seen=first,
         last_seen=last,
         versions=tuple(sorted(versions, key=lambda text: (version_key(text), text))),
     )
-
-
-def _title(sight: Sight, case_id: int) -> str:
-    return _cases(sight, [case_id])[0].title
 
 
 def _cases(sight: Sight, case_ids: Sequence[int]) -> list[Case]:
@@ -138,16 +157,10 @@ def _cases(sight: Sight, case_ids: Sequence[int]) -> list[Case]:
 def _instances(
     sight: Sight, case_ids: Sequence[int], similarity: Mapping[int, float]
 ) -> list[InstanceHit]:
-    """Nearest first; with everything asked for, oldest first and without a cap."""
+    """Nearest first; with everything asked for, oldest first."""
+    shown = _cases(sight, case_ids)
     if sight.request.everything:
-        shown = sorted(
-            _cases(sight, case_ids), key=lambda case: (_time_key(case.opened_at), case.id)
-        )
-    else:
-        shown = _cases(
-            sight,
-            nsmallest(INSTANCES_SHOWN, case_ids, key=lambda one: (-similarity[one], one)),
-        )
+        shown = sorted(shown, key=lambda case: (_time_key(case.opened_at), case.id))
     places = placed(sight, [case.id for case in shown])
     return [_instance(case, similarity[case.id], places.get(case.id)) for case in shown]
 

@@ -44,9 +44,8 @@ class Likeness:
         positions, rows = self._rows(case_ids)
         cosines = _cosines(self.query, rows)
         order = np.lexsort((-cosines, positions))
-        known, first = np.unique(positions[order], return_index=True)
-        best = order[first]
-        return known, cosines[best], rows[best]
+        best = order[np.diff(positions[order], prepend=-1) > 0]
+        return positions[best], cosines[best], rows[best]
 
     def _best(self, case_ids: Ids, positions: Ids, rows: Vectors) -> Floats:
         cosines = _cosines(self.query, rows)

@@ -30,7 +30,7 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.store.index.dense import DenseGeneration
 from kbagent.store.index.lexical import LexicalIndex
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.store.remembered import NONE, IdColumn
+from kbagent.store.remembered import NONE, IdColumn, distinct
 from kbagent.usecases.maintain.indexing import Indexes, ready_indexes
 from kbagent.usecases.maintain.spaces import space_of
 from kbagent.usecases.retrieve.likeness import Likeness
@@ -146,17 +146,17 @@ def _nearest_indexed(index: DenseGeneration, likeness: Likeness, scope: Scope) -
 
     def owned(depth: int, allowed: Ids | None) -> Ids:
         ids, _ = index.search(likeness.query, depth, allowed=allowed)
-        return scope.admitted(_owners(kb, np.unique(ids[ids >= 0])))
+        return scope.admitted(_owners(kb, distinct(ids[ids >= 0])))
 
     for depth in scope.depths(wanted, index.count):
         inside = owned(depth, None)
         if len(inside) >= wanted or depth >= index.count:
-            return np.unique(inside)
+            return distinct(inside)
     if scope.case_ids is None:
-        return np.unique(owned(wanted, None))
+        return distinct(owned(wanted, None))
     model_id = likeness.space.model.id
     named = passages.ids_of_cases(kb.connection, model_id, scope.case_ids.tolist())
-    return np.unique(owned(wanted, named))
+    return distinct(owned(wanted, named))
 
 
 def _owners(kb: KnowledgeBase, passage_ids: Ids) -> Ids:

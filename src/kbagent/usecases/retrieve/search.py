@@ -8,6 +8,8 @@ decides is in the core; here it is put together.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from kbagent.errors import Locked, UnknownHandle, UnreadableFile
 from kbagent.model.lookup import IssueHit, LookupResult, Request
 from kbagent.model.policy import Policy
@@ -76,9 +78,7 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
         scope = scope_of(kb.connection, request)
         watch.lap("filter")
         policy = policy_of(kb, request)
-        learned = ledger.last_recorded(kb.connection, as_of=request.as_of)
-        rng = rng_of(request, learned, policy.version)
-        sight = Sight(kb, request, policy, rng, scope)
+        sight = Sight(kb, request, policy, _rng(kb, request, policy), scope)
         found = match(kb, encoder, request, scope, sight.parameters, watch)
         gathered = gather(sight, found)
         watch.lap("evidence")
@@ -95,6 +95,14 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
         notes=(*_scope_notes(scope.emptied_by), *found.notes),
     )
     return Sighting(result, found, policy, gathered.members, gathered.known)
+
+
+def _rng(kb: KnowledgeBase, request: Request, policy: Policy) -> np.random.Generator | None:
+    """What exploration draws from; None where nothing is explored."""
+    if not policy.parameters.exploration:
+        return None
+    learned = ledger.last_recorded(kb.connection, as_of=request.as_of)
+    return rng_of(request, learned, policy.version)
 
 
 def _is_confident(sight: Sight, gathered: Gathered, found: Matches, first: IssueHit) -> bool:

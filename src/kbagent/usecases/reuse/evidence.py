@@ -43,8 +43,12 @@ def experience(
     as_of: datetime | None = None,
     strength: float | None = None,
     weights: Mapping[str, float] | None = None,
+    pooled: bool = True,
 ) -> Experience:
-    """What was tried on these cases and what came of it; `issue_of` maps case to issue."""
+    """What was tried on these cases and what came of it; `issue_of` maps case to issue.
+
+    How the approaches do elsewhere is left out (an empty pool) unless `pooled`.
+    """
     case_ids = sorted(issue_of)
     attempts = resolutions.attempts_of(connection, case_ids, as_of=as_of)
     outcomes = ledger.standing(connection, case_ids, as_of=as_of)
@@ -76,7 +80,9 @@ def experience(
         attempts=_attempts_by_issue(attempts, issue_of, canonical),
         told=told,
         texts=texts,
-        pool=pool_of(connection, list(texts), as_of=as_of, strength=strength),
+        pool=pool_of(connection, list(texts), as_of=as_of, strength=strength)
+        if pooled
+        else Pool(),
         unknown=Counter(
             (issue_of[one.case_id], canonical[one.resolution_id])
             for one in attempts
@@ -145,8 +151,8 @@ def pool_of(
 def _refining_facets(
     connection: sqlite3.Connection, outcomes: Sequence[Outcome]
 ) -> dict[int, tuple[tuple[str, str], ...]]:
-    every = cases.facets_of(connection, sorted({outcome.case_id for outcome in outcomes}))
-    return {case_id: refining(pairs) for case_id, pairs in every.items()}
+    names = [one for one in cases.facet_names(connection) if one.casefold() in REFINING]
+    return cases.facets_named(connection, sorted({one.case_id for one in outcomes}), names)
 
 
 def refining(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

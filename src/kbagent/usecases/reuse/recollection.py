@@ -20,9 +20,9 @@ def issue_members(
 ) -> dict[int, list[int]]:
     """The cases of each issue; of a negative one, an unplaced case, those that are given."""
     known: dict[int, list[int]] = kb.memory.of("members")
-    for issue_id in candidates:
-        if issue_id > 0 and issue_id not in known:
-            known[issue_id] = issues.members(kb.connection, issue_id)
+    missing = [one for one in candidates if one > 0 and one not in known]
+    if missing:
+        known.update(issues.members_of_each(kb.connection, missing))
     return {
         issue_id: known[issue_id] if issue_id > 0 else list(given)
         for issue_id, given in candidates.items()
@@ -41,7 +41,8 @@ def recalled(
     missing = [one for one in members if one not in known]
     if missing:
         owner = {case: issue for issue in missing for case in members[issue]}
-        known.update(_apart(experience(kb.connection, owner, weights=weights), missing))
+        whole = experience(kb.connection, owner, weights=weights, pooled=False)
+        known.update(_apart(whole, missing))
     parts = [known[one] for one in members]
     texts = {key: text for part in parts for key, text in part.texts.items()}
     return Experience(
