@@ -137,7 +137,10 @@ def freeze(
     by: By = None,
     kb: Kb = None,
 ) -> None:
-    """Keep the order of an issue's resolutions, and its cases, from being moved by learning."""
+    """Let nothing learned move an issue.
+
+    Its resolutions keep the order they have now, and no case moves in or out by likeness or links.
+    """
     from kbagent.usecases.revise import freezing
 
     with open_knowledge_base(folder_of(kb), notify=tell) as base:

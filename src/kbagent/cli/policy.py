@@ -1,10 +1,11 @@
-"""`kbagent policy list|show|set|promote|rollback|freeze|diff|trust`."""
+"""`kbagent policy list|show|set|promote|rollback|freeze|diff|trust|file|edit|history`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kbagent.cli import charter
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
@@ -17,6 +18,10 @@ MAX_ERROR, MIN_COVERAGE = "max-error", "min-coverage"
 app = typer.Typer(
     no_args_is_help=True, help="See, change, promote and roll back how answers are ranked."
 )
+
+app.command("file")(charter.print_file)
+app.command("edit")(charter.edit)
+app.command("history")(charter.history)
 
 Version = Annotated[int, typer.Argument(metavar="VERSION", help="As `policy list` says.")]
 

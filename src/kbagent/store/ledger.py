@@ -191,6 +191,21 @@ def record_event(
     )
 
 
+def last_event(connection: sqlite3.Connection, kind: str, by_then: datetime) -> str | None:
+    """What the newest event of this kind by a moment says, as JSON; None before the first."""
+    row = connection.execute(
+        "SELECT data FROM events WHERE type = ? AND at <= ? ORDER BY id DESC LIMIT 1",
+        (kind, to_text(by_then)),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def first_event(connection: sqlite3.Connection, kind: str) -> datetime | None:
+    """When the first event of this kind was; None when there was none."""
+    row = connection.execute("SELECT min(at) FROM events WHERE type = ?", (kind,)).fetchone()
+    return known(row[0]) if row[0] is not None else None
+
+
 def _outcome(row: tuple[Any, ...]) -> Outcome:
     return Outcome(
         id=row[0],

@@ -161,6 +161,12 @@ def since(connection: sqlite3.Connection, moment: datetime | None) -> list[Looku
     return [_lookup(row) for row in rows]
 
 
+def latest(connection: sqlite3.Connection, limit: int) -> list[Lookup]:
+    """The newest lookups, newest first."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM lookups ORDER BY id DESC LIMIT ?", (limit,))
+    return [_lookup(row) for row in rows]
+
+
 def verdicts_by_lookup(connection: sqlite3.Connection) -> dict[int, dict[int, Verdict]]:
     """For each lookup with an outcome that stands: what became of which approach, by lookup id."""
     rows = connection.execute(

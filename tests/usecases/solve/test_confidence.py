@@ -83,3 +83,26 @@ def test_the_report_judges_on_later_answers_than_it_learned_from(history):
     assert 0.0 <= found.error <= 1.0 and 0.0 <= found.brier <= 0.25
     assert sum(row.count for row in found.table) == found.judged_on
     assert confidence.certain_of(history.kb).learned is False  # it changes nothing
+
+
+def test_a_look_back_uses_the_confidence_that_was_in_force_then(history):
+    query = f"{SYMPTOMS[0]} again, room 3"
+    untaught = history.clock.tick()
+    history.clock.tick()
+    confidence.learn_confidence(history.kb, history.encoder)
+    then = history.clock.tick()
+    history.clock.tick()
+    confidence.set_promise(history.kb, "max-error", 0.02)
+    assert not history.ask(query).confident
+    assert confidence.certain_of(history.kb, as_of=then).threshold == confidence.DEFAULT_THRESHOLD
+    found = history.ask(query, as_of=then)
+    assert (found.confident, found.notes) == (True, ())
+    notes = history.ask(query, as_of=untaught).notes  # nothing was learned, or it was not kept
+    assert any("today's confidence" in note for note in notes)
+
+
+def test_a_look_back_beyond_what_was_kept_says_so(history):
+    confidence.learn_confidence(history.kb, history.encoder)
+    history.kb.connection.execute("DELETE FROM events WHERE type = ?", (confidence.EVENT,))
+    found = history.ask(SYMPTOMS[0], as_of=history.clock.tick())
+    assert any("today's confidence" in note for note in found.notes)

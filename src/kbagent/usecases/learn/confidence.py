@@ -39,9 +39,11 @@ from kbagent.errors import BadValue
 from kbagent.store import models, passages, settings
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.ledger import first_event, last_event, record_event
 from kbagent.store.moments import known
 from kbagent.usecases.retrieve.votes import NEAREST, Votes, owners, vote_of
 
+EVENT = "confidence learned"  # in `events`: each learning, for a look back
 KEY = "confidence"  # in `settings`: what was learned
 PROMISE_KEY = "confidence.promise"  # in `settings`: what people want
 MAX_ERROR = "max-error"
@@ -103,14 +105,30 @@ class CalibrationReport:
     basis: str
 
 
-def certain_of(kb: KnowledgeBase) -> Certain:
-    """What was learned, else the defaults."""
-    kept = settings.get(kb.connection, KEY)
+def certain_of(kb: KnowledgeBase, *, as_of: datetime | None = None) -> Certain:
+    """What was learned, else the defaults; what was in force at `as_of` where that is given."""
+    kept = settings.get(kb.connection, KEY) if as_of is None else _kept_at(kb, as_of)
     if kept is None:
         basis = f"default threshold {DEFAULT_THRESHOLD:g}; nothing learned yet"
         return Certain(DEFAULT_CERTAINTY, DEFAULT_THRESHOLD, basis, learned=False)
     values = json.loads(kept)
     return Certain(_certainty(values["line"]), values["threshold"], values["basis"], learned=True)
+
+
+def is_known_at(kb: KnowledgeBase, as_of: datetime) -> bool:
+    """Whether it is on record which confidence was in force then.
+
+    Knowledge bases that learned before each learning was kept know only the last one.
+    """
+    first = first_event(kb.connection, EVENT)
+    return settings.get(kb.connection, KEY) is None or (first is not None and first <= as_of)
+
+
+def _kept_at(kb: KnowledgeBase, as_of: datetime) -> str | None:
+    """What was learned last by then. Where that is not on record, what is in force now."""
+    if not is_known_at(kb, as_of):
+        return settings.get(kb.connection, KEY)
+    return last_event(kb.connection, EVENT, as_of)
 
 
 def set_promise(
@@ -125,9 +143,7 @@ def set_promise(
         raise BadValue(name="promise", value=name, reason=f"use {MAX_ERROR} or {MIN_COVERAGE}")
     if not 0.0 < value < 1.0:
         raise BadValue(name=name, value=f"{value:g}", reason="give a share between 0 and 1")
-    with kb.database.write() as connection:
-        settings.put(connection, PROMISE_KEY, json.dumps([name, value]))
-    return learn_confidence(kb, encoder)
+    return keep_prospect(kb, prospect(kb, (name, value), encoder))
 
 
 def learn_confidence(kb: KnowledgeBase, encoder: Encoder | None = None) -> Certain:
@@ -135,16 +151,50 @@ def learn_confidence(kb: KnowledgeBase, encoder: Encoder | None = None) -> Certa
 
     Below `FEWEST` labels nothing is kept and the defaults stay in force.
     """
+    return keep_prospect(kb, prospect(kb, promise_of(kb), encoder))
+
+
+def promise_of(kb: KnowledgeBase) -> tuple[str, float] | None:
+    """What people want of answers, `max-error` or `min-coverage` with its share; None: nothing."""
+    kept = settings.get(kb.connection, PROMISE_KEY)
+    found = None if kept is None else json.loads(kept)
+    return None if found is None else (str(found[0]), float(found[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What would be in force under a promise; `learned` is its text in `settings`, if any."""
+
+    promise: tuple[str, float] | None
+    certain: Certain
+    learned: str | None
+
+
+def prospect(
+    kb: KnowledgeBase, promise: tuple[str, float] | None, encoder: Encoder | None = None
+) -> Prospect:
+    """Calibrate on the whole history and set the threshold by this promise; keeps nothing."""
     labels = replayed(kb, encoder)
     if len(labels.right) < FEWEST:
-        return certain_of(kb)
+        return Prospect(promise, certain_of(kb), None)
     line = fit_certainty(labels.clear, labels.near, labels.right)
     half = len(labels.right) // 2  # what comes resembles the later half, not the empty beginning
     confidence = line.confidence(labels.clear[half:], labels.near[half:])
-    threshold, basis = _threshold(kb, confidence, labels.right[half:], labels.independent)
-    content = {"line": _line(line), "threshold": threshold, "basis": basis}
+    threshold, basis = _threshold(promise, confidence, labels.right[half:], labels.independent)
+    told = _line(line)
+    content = {"line": told, "threshold": threshold, "basis": basis}
+    certain = Certain(_certainty(told), threshold, basis, learned=True)
+    return Prospect(promise, certain, json.dumps(content))
+
+
+def keep_prospect(kb: KnowledgeBase, found: Prospect) -> Certain:
+    """Put it in force: the promise, and what was learned under it; what is in force now."""
     with kb.database.write() as connection:
-        settings.put(connection, KEY, json.dumps(content))
+        if promise_of(kb) != found.promise:
+            settings.put(connection, PROMISE_KEY, json.dumps(found.promise))
+        if found.learned is not None:
+            settings.put(connection, KEY, found.learned)
+            record_event(connection, None, EVENT, kb.clock(), None, json.loads(found.learned))
     return certain_of(kb)
 
 
@@ -262,18 +312,17 @@ def _joined(labels: Sequence[_Label], independent: int) -> Labels:
 
 
 def _threshold(
-    kb: KnowledgeBase,
+    promise: tuple[str, float] | None,
     confidence: npt.NDArray[np.float64],
     right: npt.NDArray[np.float64],
     independent: int,
 ) -> tuple[float, str]:
     """From which confidence to answer, and the sentence that says what that rests on."""
     rests = f"{independent} labels on links, people or outcomes, the others on similarity"
-    kept = settings.get(kb.connection, PROMISE_KEY)
-    if kept is None:
+    if promise is None:
         said = f"default threshold {DEFAULT_THRESHOLD:g}, calibrated on {len(confidence)} answers"
         return DEFAULT_THRESHOLD, f"{said} ({rests})"
-    name, value = json.loads(kept)
+    name, value = promise
     set_by = threshold_for_error if name == MAX_ERROR else threshold_for_coverage
     found: Threshold = set_by(confidence, right, value)
     return min(found.confidence, 1.1), f"{found.basis()} ({rests})"

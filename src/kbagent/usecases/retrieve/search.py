@@ -16,7 +16,7 @@ from kbagent.model.policy import Policy
 from kbagent.store import ledger, policies
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.learn.confidence import certain_of
+from kbagent.usecases.learn.confidence import certain_of, is_known_at
 from kbagent.usecases.retrieve.gathering import Gathered, Sight, gather
 from kbagent.usecases.retrieve.hits import hits_of, ranked
 from kbagent.usecases.retrieve.lookup_log import log_without_waiting, new_handle, rng_of
@@ -92,7 +92,7 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
         hidden=max(0, len(gathered.groups) - request.offset - len(shown)),
         issues=ranked(shown),
         policy_version=sight.policy.version,
-        notes=(*_scope_notes(scope.emptied_by), *found.notes),
+        notes=(*_scope_notes(scope.emptied_by), *_look_back_notes(sight), *found.notes),
     )
     return Sighting(result, found, policy, gathered.members, gathered.known)
 
@@ -110,7 +110,12 @@ def _is_confident(sight: Sight, gathered: Gathered, found: Matches, first: Issue
 
     Where it was learned, the nearest cases vote, and their winner must be the first issue.
     """
-    learned = sight.kb.memory.one("certainty", lambda: certain_of(sight.kb))
+    as_of = sight.as_of
+    learned = (
+        sight.kb.memory.one("certainty", lambda: certain_of(sight.kb))
+        if as_of is None
+        else certain_of(sight.kb, as_of=as_of)
+    )
     if not learned.learned:
         return first.confidence >= sight.parameters.confident_at
     owner = {one.case_id: group.issue_id for group in gathered.groups for one in group.members}
@@ -145,6 +150,13 @@ def policy_of(kb: KnowledgeBase, request: Request) -> Policy:
             handle=f"policy {request.policy}", hint="`kbagent policy list` names them."
         )
     return policy
+
+
+def _look_back_notes(sight: Sight) -> tuple[str, ...]:
+    """What of a look back is not as it was then."""
+    if sight.as_of is None or is_known_at(sight.kb, sight.as_of):
+        return ()
+    return ("whether it is known is judged by today's confidence: that of then was not kept",)
 
 
 def _scope_notes(emptied_by: str | None) -> tuple[str, ...]:

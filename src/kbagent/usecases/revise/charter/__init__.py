@@ -1,0 +1,1 @@
+"""The policy file: everything people decide, in one document; nothing learned crosses it."""
