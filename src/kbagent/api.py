@@ -11,6 +11,8 @@ The encoder and the indexes are loaded at the first search and kept.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from threadpoolctl import ThreadpoolController
+
 from kbagent.core.retrieval.filters import parse_filter
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Given, Remark
@@ -18,6 +20,7 @@ from kbagent.model.lookup import LookupResult, Request
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase, default_folder, open_knowledge_base
 from kbagent.usecases.maintain.encoding import serving_encoder
+from kbagent.usecases.retrieve.batch import search_each
 from kbagent.usecases.retrieve.search import search
 from kbagent.usecases.revise.outcomes import give
 
@@ -28,6 +31,8 @@ class OpenKnowledgeBase:
     def __init__(self, kb: KnowledgeBase) -> None:
         self.kb = kb
         self._encoder: Encoder | None = None
+        # The matrices of one query are too small to share among threads: waiting costs twice.
+        self._threads = ThreadpoolController()
 
     def __enter__(self) -> "OpenKnowledgeBase":
         return self
@@ -67,14 +72,20 @@ class OpenKnowledgeBase:
 
     def ask(self, request: Request, *, by: str | None = None, log: bool = True) -> LookupResult:
         """The answer to a request."""
-        return search(self.kb, self.encoder, request, by=by, log=log)
+        with self._threads.limit(limits=1):
+            return search(self.kb, self.encoder, request, by=by, log=log)
 
     def ask_each(
         self, requests: Iterable[Request], *, by: str | None = None, log: bool = True
     ) -> Iterator[LookupResult]:
-        """The answers to many requests, in their order."""
-        for request in requests:
-            yield self.ask(request, by=by, log=log)
+        """The answers to many requests, in their order; the next ones are encoded meanwhile."""
+        answers = search_each(self.kb, self.encoder, requests, by=by, log=log)
+        while True:
+            with self._threads.limit(limits=1):
+                answer = next(answers, None)
+            if answer is None:
+                return
+            yield answer
 
     def worked(
         self, lookup: LookupResult, rank: int, *, case: str | None = None, by: str | None = None

@@ -8,6 +8,7 @@ line that cannot be asked is answered with `error`, and the exit code is 4.
 
 import json
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -101,32 +102,30 @@ def answers(
     kb: KnowledgeBase, encoder: "Encoder", questions: Iterable[Question], *, by: str | None
 ) -> Iterator[dict[str, Any]]:
     """The answer to each question, in order; a bad one is answered with `error`."""
-    from kbagent.usecases.retrieve.batch import TOGETHER, search_each
+    from kbagent.usecases.retrieve.batch import attempt_each
 
-    for group in _groups(questions, TOGETHER):
-        asked = [one.asked for one in group if isinstance(one.asked, Request)]
-        try:
-            found = list(search_each(kb, encoder, asked, by=by))
-        except KbagentError:  # one of them names a column that there is not: ask one by one
-            yield from (_alone(kb, encoder, one, by) for one in group)
-            continue
-        results = iter(found)
-        for one in group:
-            if isinstance(one.asked, str):
-                yield _named(one, {"error": one.asked})
-            else:
-                yield _named(one, search_json(next(results)))
+    waiting: deque[Question] = deque()
+
+    def asked() -> Iterator[Request]:
+        for one in questions:
+            waiting.append(one)
+            if isinstance(one.asked, Request):
+                yield one.asked
+
+    for found in attempt_each(kb, encoder, asked(), by=by):
+        yield from _refused(waiting)
+        if isinstance(found, KbagentError):
+            yield _named(waiting.popleft(), {"error": str(found)})
+        else:
+            yield _named(waiting.popleft(), search_json(found))
+    yield from _refused(waiting)
 
 
-def _alone(kb: KnowledgeBase, encoder: "Encoder", one: Question, by: str | None) -> dict[str, Any]:
-    from kbagent.usecases.retrieve.search import search
-
-    if isinstance(one.asked, str):
-        return _named(one, {"error": one.asked})
-    try:
-        return _named(one, search_json(search(kb, encoder, one.asked, by=by)))
-    except KbagentError as error:
-        return _named(one, {"error": str(error)})
+def _refused(waiting: deque[Question]) -> Iterator[dict[str, Any]]:
+    """Those that stand first and could not be asked."""
+    while waiting and isinstance(waiting[0].asked, str):
+        one = waiting.popleft()
+        yield _named(one, {"error": one.asked})
 
 
 def _named(one: Question, answer: dict[str, Any]) -> dict[str, Any]:
@@ -176,14 +175,3 @@ def _opened(file: str) -> AbstractContextManager[IO[bytes]]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableFile(path=file, reason=reason, hint="Check the path.") from error
-
-
-def _groups(questions: Iterable[Question], size: int) -> Iterator[list[Question]]:
-    group: list[Question] = []
-    for one in questions:
-        group.append(one)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
