@@ -1,6 +1,8 @@
 """Print and write the table of patterns, rises and routing.
 
 `python -m benchmarks.patterns --data PATH [--quick] [--only planted,rises,…]`
+
+With `--only` the rows of the other parts stay in the file as they were measured last.
 """
 
 import argparse
@@ -11,13 +13,14 @@ import json
 import multiprocessing
 import sys
 import time
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.learning.table import Row, as_markdown, write
+from benchmarks.learning.table import Row, as_markdown
 from benchmarks.patterns.planted_rows import planted_rows, shuffled_rows
 from benchmarks.patterns.realtext import Alarm, alarm_list, alarm_rows, alarms
 from benchmarks.patterns.rise_rows import broken_fix_rows, rise_rows
@@ -33,17 +36,46 @@ ROUTED_FROM = "2025-01-01"
 
 def main() -> int:
     arguments = _arguments()
-    started = time.perf_counter()
-    rows: list[Row] = []
-    told: list[Alarm] = []
+    name = arguments.out / ("patterns-quick" if arguments.quick else "patterns")
+    kept = _kept(name.with_suffix(".json")) if set(arguments.only) != set(PARTS) else {}
     for part in arguments.only:
         begun = time.perf_counter()
-        new = _measured(part, arguments, told)
-        rows += new
-        print(f"{part}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        told: list[Alarm] = []
+        rows = _measured(part, arguments, told)
+        seconds = time.perf_counter() - begun
+        kept[part] = _Part(rows, seconds, alarm_list(told) if told else "")
+        print(f"{part}: {seconds:.0f} s", file=sys.stderr)
+    _save(name, kept, arguments)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one part measured, in how many seconds, and the list a person reads beside it."""
+
+    rows: list[Row]
+    seconds: float
+    listed: str = ""
+
+
+def _kept(path: Path) -> dict[str, _Part]:
+    """The parts that an earlier run left in the file."""
+    if not path.exists():
+        return {}
+    parts = json.loads(path.read_text(encoding="utf-8")).get("parts", {})
+    return {
+        part: _Part([Row(**row) for row in one["rows"]], one["seconds"], one["listed"])
+        for part, one in parts.items()
+    }
+
+
+def _save(name: Path, kept: dict[str, _Part], arguments: argparse.Namespace) -> None:
+    ordered = {part: kept[part] for part in PARTS if part in kept}
+    rows = [row for one in ordered.values() for row in one.rows]
+    took = ", ".join(f"{part} {one.seconds:.0f}" for part, one in ordered.items())
     notes = [
-        f"Seed {arguments.seed}; {time.perf_counter() - started:.0f} s"
-        f"{', quick' if arguments.quick else ''}. 95 % intervals: over worlds (planted), Wilson "
+        f"Seed {arguments.seed}{', quick' if arguments.quick else ''}; seconds: {took}. "
+        "95 % intervals: over worlds (planted), Wilson "
         "(shuffled), Poisson (false alarms), bootstrap over test cases (routing).",
         "Worlds are drawn from seeds 0, 1, …; everything was settled on other worlds (planted: "
         "from 2000 on, rises: 500 to 511). Routing: settled on Thunderbird before July 2024; a "
@@ -52,15 +84,18 @@ def main() -> int:
         "looked at once before.",
         "A delay counts the days (outcomes) of data since the change, that of the alarm included.",
     ]
-    print(as_markdown(TITLE, rows, notes))
-    name = arguments.out / ("patterns-quick" if arguments.quick else "patterns")
-    write(name, TITLE, rows, notes)
-    if told:
-        listed = alarm_list(told)
-        print(listed)
-        with name.with_suffix(".md").open("a", encoding="utf-8") as file:
-            file.write("\n## Alarms on Thunderbird's questions, read one by one\n\n" + listed)
-    return 0
+    listed = "".join(one.listed for one in ordered.values())
+    told = f"\n## Alarms on Thunderbird's questions, read one by one\n\n{listed}" if listed else ""
+    text = as_markdown(TITLE, rows, notes) + told
+    print(text)
+    name.parent.mkdir(parents=True, exist_ok=True)
+    name.with_suffix(".md").write_text(text, encoding="utf-8")
+    content = {
+        "title": TITLE,
+        "notes": notes,
+        "parts": {part: asdict(one) for part, one in ordered.items()},
+    }
+    name.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _measured(part: str, arguments: argparse.Namespace, told: list[Alarm]) -> list[Row]:

@@ -11,17 +11,16 @@ import numpy as np
 from benchmarks.learning.table import Row
 from kbagent.core.patterns.bursts import Burst, bursts
 from kbagent.core.patterns.casetable import Codes, Kind, features_from
-from kbagent.core.patterns.rises import Behind, Watch, attribute, bar_for, behind
+from kbagent.core.patterns.rises import Behind, attribute, behind
 from kbagent.core.patterns.terms import term_rows, words
 
 LEAST_CASES = 40
 """Cases in which a word must occur over the two and a half years to be watched."""
-LEAST_RATIO = 3.0
-STRICTER = 2.5
-"""Added to the product's bar, so that the printed list can be read by a person."""
 RELEASES = {"102.7": date(2023, 1, 17), "115.0": date(2023, 7, 11), "128.0": date(2024, 7, 11)}
 """Feature releases that Mozilla announced in the time of the data (102.7 broke sign-in)."""
 WAVE = ("115", "supernova")
+SAME_ALARM_DAYS = 21
+"""Days by which an alarm may move when the method changes and still be the one judged."""
 JUDGMENTS = Path(__file__).with_name("judgments.csv")
 
 
@@ -44,16 +43,35 @@ def alarms(texts: Sequence[str], created: Sequence[date]) -> list[Alarm]:
     first = created[0]
     days = np.array([(d - first).days for d in created])
     weekdays = (np.arange(days.max() + 1) + first.weekday()) % 7
-    watch = Watch(bar=bar_for(len(rows)) + STRICTER)
-    found = bursts(rows, days, weekdays, least_ratio=LEAST_RATIO, watch=watch)
-    judged = judgments()
-    return [_alarm(b, rows, days, first, judged) for b in found]
+    found = bursts(rows, days, weekdays)
+    known = judgments()
+    return [_alarm(b, rows, days, first, known) for b in found]
 
 
-def judgments() -> dict[tuple[str, str], tuple[str, str]]:
-    """(day told, first word) → verdict and note, as written down by whoever read the list."""
+@dataclass(frozen=True)
+class Judgment:
+    """What a person who read the cases of an alarm thought of it."""
+
+    told: date
+    word: str
+    verdict: str
+    note: str
+
+
+def judgments() -> list[Judgment]:
+    """As written down by whoever read the list."""
     with JUDGMENTS.open(encoding="utf-8", newline="") as file:
-        return {(r["told"], r["word"]): (r["verdict"], r["note"]) for r in csv.DictReader(file)}
+        return [
+            Judgment(date.fromisoformat(r["told"]), r["word"], r["verdict"], r["note"])
+            for r in csv.DictReader(file)
+        ]
+
+
+def judged(told: date, word: str, known: Sequence[Judgment]) -> Judgment:
+    """The judgment of this alarm: the same word, told within three weeks, the nearest one."""
+    same = [j for j in known if j.word == word and abs((j.told - told).days) <= SAME_ALARM_DAYS]
+    nearest = min(same, key=lambda j: abs((j.told - told).days), default=None)
+    return nearest or Judgment(told, word, "", "not judged")
 
 
 def _alarm(
@@ -61,10 +79,10 @@ def _alarm(
     rows: dict[str, Codes],
     days: np.ndarray,
     first: date,
-    judged: dict[tuple[str, str], tuple[str, str]],
+    known: Sequence[Judgment],
 ) -> Alarm:
     told = first + timedelta(b.told)
-    verdict, note = judged.get((told.isoformat(), b.words[0]), ("", "not judged"))
+    read = judged(told, b.words[0], known)
     counts = np.bincount(days[rows[b.words[0]]], minlength=int(days.max()) + 1)
     release = attribute(counts, b.began, b.told, [(d - first).days for d in RELEASES.values()])
     return Alarm(
@@ -73,8 +91,8 @@ def _alarm(
         b,
         _behind(b, rows, days),
         list(RELEASES)[release.release] if release else "",
-        verdict,
-        note,
+        read.verdict,
+        read.note,
     )
 
 

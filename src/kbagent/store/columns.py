@@ -8,22 +8,44 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
 _THERE = "withdrawn_at IS NULL AND opened_at IS NOT NULL"
 _ORDER = "ORDER BY opened_at, cases.id"
+_ALWAYS = "a"  # every moment is text that begins with a digit, and so comes before
+_BLOCK = 50_000  # rows read at a time
 
 
-def outlines(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """(id, source, opened_at, status, csat, minutes, escalated, issue id or None), by opening."""
-    yield from connection.execute(
-        f"""SELECT cases.id, source, opened_at, status, csat, minutes, escalated, issue_id
+def outlines(
+    connection: sqlite3.Connection, until: str | None = None
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Blocks of (id, source, opened, status, csat, minutes, escalated, issue), by opening.
+
+    `opened` is in seconds since 1970, `issue` −1 where the case has none, `escalated` −1 where it
+    is not recorded. With `until` only cases opened before that moment.
+    """
+    cursor = connection.execute(
+        f"""SELECT cases.id, source, CAST(strftime('%s', opened_at) AS INTEGER), status, csat,
+            minutes, coalesce(escalated, -1), coalesce(issue_id, -1)
         FROM cases LEFT JOIN memberships ON memberships.case_id = cases.id
-        WHERE {_THERE} {_ORDER}"""
+        WHERE {_THERE} AND opened_at < ? {_ORDER}""",
+        (until or _ALWAYS,),
     )
+    while block := cursor.fetchmany(_BLOCK):
+        yield block
 
 
-def messages(connection: sqlite3.Connection) -> Iterator[tuple[int, str, str]]:
-    """(id, title, body) of the same cases in the same order."""
-    yield from connection.execute(f"SELECT id, title, body FROM cases WHERE {_THERE} {_ORDER}")
+def messages(
+    connection: sqlite3.Connection, since: str | None = None
+) -> Iterator[tuple[int, str, str]]:
+    """(id, title, body) of the same cases in the same order; with `since` only from then on."""
+    yield from connection.execute(
+        f"SELECT id, title, body FROM cases WHERE {_THERE} AND opened_at >= ? {_ORDER}",
+        (since or "",),
+    )
 
 
 def facet_names(connection: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -43,8 +65,30 @@ def facet_column(connection: sqlite3.Connection, name: str) -> Iterator[tuple[in
     )
 
 
-def worked(connection: sqlite3.Connection) -> Iterator[tuple[int, int, int, str | None]]:
-    """(case id, approach, wording, by) of each outcome `worked` that counts now, by entry."""
+def facet_blocks(connection: sqlite3.Connection, name: str) -> Iterator[tuple[str, Ints]]:
+    """(value, ids of the cases that have it) of a facet, by value; fast for millions of cases.
+
+    SQLite joins the ids to one text and numpy reads that, which takes a fifth of the time that
+    rows take.
+    """
+    values = connection.execute(
+        "SELECT id, value FROM facet_values WHERE name = ? ORDER BY value", (name,)
+    ).fetchall()
+    for facet_id, value in values:
+        found = connection.execute(
+            "SELECT group_concat(case_id) FROM case_facets WHERE facet_id = ?", (facet_id,)
+        ).fetchone()[0]
+        if found is not None:
+            yield value, np.fromstring(found, dtype=np.int64, sep=",")
+
+
+def worked(
+    connection: sqlite3.Connection, until: str | None = None
+) -> Iterator[tuple[int, int, int, str | None]]:
+    """(case id, approach, wording, by) of each outcome `worked` that counts, by entry.
+
+    With `until` those that had happened, and had not been taken back, before that moment.
+    """
     yield from connection.execute(
         """SELECT outcomes.case_id, canonical_id, resolution_id,
             coalesce(outcomes.by, (SELECT attempts.by FROM attempts
@@ -52,9 +96,11 @@ def worked(connection: sqlite3.Connection) -> Iterator[tuple[int, int, int, str 
                 AND attempts.resolution_id = outcomes.resolution_id
                 AND attempts.by IS NOT NULL LIMIT 1))
         FROM outcomes JOIN resolutions ON resolutions.id = resolution_id
-        WHERE verdict = 'worked' AND NOT EXISTS
-            (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
-        ORDER BY outcomes.id"""
+        WHERE verdict = 'worked' AND happened_at < ?1 AND NOT EXISTS
+            (SELECT 1 FROM outcomes AS later
+             WHERE later.undoes = outcomes.id AND later.happened_at < ?1)
+        ORDER BY outcomes.id""",
+        (until or _ALWAYS,),
     )
 
 
@@ -98,3 +144,57 @@ def deviations_caught(
         GROUP BY kind, name ORDER BY count(*) DESC, kind, name""",
         (since, until),
     ).fetchall()
+
+
+def through_lookups(
+    connection: sqlite3.Connection,
+) -> list[tuple[int, str, float | None, bool]]:
+    """(case id, when, minutes reported, whether the case is the reporter's own), by entry.
+
+    One row for each outcome that counts and was reported through a lookup. Where no case of one's
+    own was named, the outcome sits on an instance that the lookup showed.
+    """
+    rows = connection.execute(
+        """SELECT case_id, happened_at, minutes, NOT EXISTS
+            (SELECT 1 FROM showings WHERE showings.lookup_id = outcomes.lookup_id
+             AND showings.case_id = outcomes.case_id)
+        FROM outcomes WHERE lookup_id IS NOT NULL AND verdict != 'unknown' AND NOT EXISTS
+            (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+        ORDER BY outcomes.id"""
+    )
+    return [(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+
+def prevented(
+    connection: sqlite3.Connection, since: str, until: str
+) -> list[tuple[str, str, str, str, str, str, str, str | None]]:
+    """Deviations in [since, until) whose correction held, newest first.
+
+    (handle of the run, when, check, expected, observed, correction, ending, the verdict that a
+    later outcome of the run gave or None)
+    """
+    return connection.execute(
+        """SELECT handle, deviations.at, name, expected, observed, correction, ending,
+            (SELECT verdict FROM outcomes WHERE outcomes.lookup_id = runs.lookup_id
+                AND verdict != 'unknown' AND NOT EXISTS
+                    (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+                ORDER BY outcomes.id DESC LIMIT 1)
+        FROM deviations JOIN runs ON runs.id = run_id JOIN lookups ON lookups.id = lookup_id
+        WHERE kept = 1 AND deviations.at >= ? AND deviations.at < ?
+        ORDER BY deviations.id DESC""",
+        (since, until),
+    ).fetchall()
+
+
+def holdings(connection: sqlite3.Connection) -> tuple[int, int, int, int, int]:
+    """(cases, issues, approaches, known outcomes, withdrawn cases) that are kept now."""
+    row = connection.execute(
+        """SELECT (SELECT count(*) FROM cases WHERE withdrawn_at IS NULL),
+            (SELECT count(DISTINCT issue_id) FROM memberships JOIN cases ON cases.id = case_id
+                WHERE withdrawn_at IS NULL),
+            (SELECT count(*) FROM resolutions WHERE canonical_id = id),
+            (SELECT count(*) FROM outcomes WHERE verdict != 'unknown' AND NOT EXISTS
+                (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)),
+            (SELECT count(*) FROM cases WHERE withdrawn_at IS NOT NULL)"""
+    ).fetchone()
+    return row[0], row[1], row[2], row[3], row[4]

@@ -31,6 +31,22 @@ def test_words_of_one_event_are_told_once_and_the_calendar_not_at_all() -> None:
     assert found[0].began == 120
 
 
+def test_a_word_that_rises_later_joins_by_the_words_of_the_event() -> None:
+    """Its cases come after the event's alarm, so that only the word itself connects the two."""
+    rows, days, weekdays = scene()
+    later = rows["supernova"][days[rows["supernova"]] >= 130]
+    rows["thunderbird supernova"] = later[::2].copy()
+    (one,) = bursts(rows, days, weekdays, watch=Watch(bar=9.0))
+    assert one.words == ("supernova", "unified folders", "thunderbird supernova")
+
+
+def test_more_words_looked_at_need_more_evidence() -> None:
+    rows, days, weekdays = scene()
+    few = bursts(rows, days, weekdays)
+    many = bursts(rows, days, weekdays, considered=10**9)
+    assert few[0].told < many[0].told
+
+
 def test_the_least_ratio_changes_what_is_told() -> None:
     assert bursts(*scene(), least_ratio=1e6) == []
 

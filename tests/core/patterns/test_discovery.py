@@ -61,6 +61,25 @@ def test_a_recorded_confounder_is_seen_through_and_named() -> None:
     assert apparent.because == "industry"
 
 
+def test_a_confounder_of_many_small_levels_is_seen_through() -> None:
+    """An issue that has its own word and its own resolution, among 150 that have neither.
+
+    No test over all the levels of the issue notices that it goes with the word.
+    """
+    rng = np.random.default_rng(5)
+    issue = rng.integers(0, 150, 780).astype(np.int32)
+    issue[:40] = 150
+    says = rng.random(780) < np.where(issue == 150, 0.35, 0.03)
+    solved = rng.random(780) < np.where(issue == 150, 0.7, 0.01)
+    features = features_from([word("“sent”", says)])
+    table = CaseTable.of([facet("issue", issue, testable=False)], features)
+    found_here = discover(table, [flags("r4", solved)])
+    assert found_here.patterns == ()
+    assert [one.because for one in found_here.apparent] == ["issue"]
+    alone = discover(CaseTable.of([facet("other", issue % 2)], features), [flags("r4", solved)])
+    assert "“sent”" in found(alone)
+
+
 def test_the_same_association_without_the_record_is_believed() -> None:
     _, has, escalated = confounded(6000)
     nothing = np.zeros(6000, dtype=np.int32)

@@ -67,6 +67,17 @@ def test_the_bar_and_the_ratios_change_what_is_told() -> None:
     assert rises(counts, WEEKDAYS, Watch(warm_up=DAYS)) == []
 
 
+def test_a_rare_series_that_paused_is_not_taken_for_one_that_cannot_occur() -> None:
+    counts = calm(5.0, 20, 4)
+    counts[0] = 0
+    counts[0, : counts.shape[1] - 100 : 5] = 1  # one case in five days, then silence
+    weekdays = np.arange(counts.shape[1]) % 7
+    with_past, _ = expectations(counts, weekdays, Watch())
+    without, _ = expectations(counts, weekdays, Watch(older=0.0))
+    assert with_past[0, -1] > 3 * without[0, -1]
+    assert np.allclose(with_past[1:, -1], without[1:, -1], rtol=0.2)
+
+
 def test_only_the_past_is_used() -> None:
     counts = calm(4, 10, 8)
     mean, kappa = expectations(counts[:, :100], WEEKDAYS[:100], Watch())

@@ -64,20 +64,30 @@ def test_message_form_names_what_it_sees() -> None:
 
 def test_the_hour_is_that_of_the_time_zone() -> None:
     at = datetime(2024, 1, 5, 23, 30, tzinfo=UTC)
-    hour, weekday = timing_factors([at, None], ZoneInfo("Asia/Tokyo"))
-    assert hour.levels[hour.codes[0]] == "06-12"
-    assert weekday.levels[weekday.codes[0]] == "6-Sat"
-    assert hour.codes[1] == weekday.codes[1] == -1
+    hour, weekday = timing_factors(seconds(at, at + timedelta(hours=21)), ZoneInfo("Asia/Tokyo"))
+    assert [hour.levels[code] for code in hour.codes] == ["06-12", "00-06"]
+    assert [weekday.levels[code] for code in weekday.codes] == ["6-Sat", "7-Sun"]
+
+
+def test_the_clock_is_put_forward_with_its_zone() -> None:
+    winter, summer = datetime(2024, 1, 5, 5, tzinfo=UTC), datetime(2024, 7, 5, 4, tzinfo=UTC)
+    hour, _ = timing_factors(seconds(winter, summer), ZoneInfo("Europe/Berlin"))
+    assert [hour.levels[code] for code in hour.codes] == ["06-12", "06-12"]
+    assert timing_factors(np.zeros(0, dtype=np.int64), UTC)[0].codes.size == 0
+
+
+def seconds(*moments: datetime) -> np.ndarray:
+    return np.array([int(at.timestamp()) for at in moments], dtype=np.int64)
 
 
 def test_a_release_is_the_latest_before_the_case() -> None:
     first, second = (datetime(2024, m, 1, tzinfo=UTC) for m in (1, 6))
     opened = [first - timedelta(days=1), first + timedelta(days=6), second + timedelta(days=7)]
-    release, fresh = release_factors(opened, [("2.0", second), ("1.0", first)])
+    release, fresh = release_factors(seconds(*opened), [("2.0", second), ("1.0", first)])
     assert release.levels == ("1.0", "2.0")
     assert release.codes.tolist() == [-1, 0, 1]
     assert [fresh.levels[c] for c in fresh.codes[1:]] == ["first week", "first month"]
-    assert release_factors(opened, []) == []
+    assert release_factors(seconds(*opened), []) == []
 
 
 def phrased(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.random.Generator]:

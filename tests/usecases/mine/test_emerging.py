@@ -8,7 +8,7 @@ from kbagent.cli.page import draw
 from kbagent.cli.screens.emerging import emerging_csv, emerging_json, format_emerging
 from kbagent.errors import BadValue
 from kbagent.usecases.mine.emerging import all_releases, emerging, tell_release
-from tests.fakes.desk import Desk, ticket
+from tests.fakes.desk import Desk, odd_words, ticket
 
 RELEASED = datetime(2026, 2, 17, tzinfo=UTC)
 
@@ -75,3 +75,88 @@ def test_a_steady_desk_has_no_rise(desk: Desk):
     found = emerging(desk.kb)
     assert found.rising == ()
     assert "Nothing is rising" in draw(format_emerging(found), 80)
+
+
+DAY = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+
+def newcomers_desk(desk: Desk) -> None:
+    """Half a year of problems that are all different, then five alike on one version."""
+    old = [
+        ticket(
+            str(i),
+            odd_words(i),
+            odd_words(1000 + i),
+            opened_at=(DAY + timedelta(days=1.6 * i)).isoformat(),
+        )
+        for i in range(120)
+    ]
+    new = [
+        ticket(
+            f"n{i}",
+            f"margin of the ledger drifts {odd_words(5000 + i)}",
+            "the margin of the ledger drifts after saving",
+            opened_at=(DAY + timedelta(days=187 + i)).isoformat(),
+            facets={"version": "9.1"},
+        )
+        for i in range(5)
+    ]  # fmt: skip
+    desk.bring(*old, *new)
+    with desk.kb.database.write() as connection:  # nobody linked them: each is its own issue
+        for case_id, ref in connection.execute("SELECT id, external_id FROM cases").fetchall():
+            if ref.startswith("n"):
+                connection.execute(
+                    "INSERT INTO issues (id, recorded_at) VALUES (?, '')", (9000 + case_id,)
+                )
+                connection.execute(
+                    "INSERT OR REPLACE INTO memberships VALUES (?, ?, 'founder', 1.0, 'x')",
+                    (case_id, 9000 + case_id),
+                )  # fmt: skip
+
+
+def test_new_problems_without_an_issue_are_named(desk: Desk):
+    newcomers_desk(desk)
+    found = emerging(desk.kb)
+    (one,) = found.newcomers
+    assert (one.size, one.alone) == (5, 5)
+    assert one.title.startswith("margin of the ledger")
+    assert any("margin" in word for word in one.words)
+    assert one.first == DAY + timedelta(days=187)
+    assert "version=9.1" in [each.feature for each in one.behind]
+    screen = draw(format_emerging(found), 80)
+    assert "New problems without an issue" in screen
+    assert "5 of them stand alone" in screen
+    assert max(map(len, screen.splitlines())) <= 80
+    assert emerging_json(found)["new_problems"][0]["cases"] == 5
+    assert "new problem" in emerging_csv(found)
+
+
+def test_as_of_a_day_before_them_there_are_none(desk: Desk):
+    newcomers_desk(desk)
+    assert emerging(desk.kb, as_of=DAY + timedelta(days=186)).newcomers == ()
+
+
+def test_only_what_had_worked_by_then_counts(sample):
+    day = RELEASED + timedelta(days=9)
+    (one,) = [one for one in emerging(sample, as_of=day).rising if one.kind == "issue"]
+    later = [one for one in emerging(sample, as_of=day, within=90).rising if one.kind == "issue"]
+    assert later[0].worked == one.worked
+    counted = sum(count for _, _, count in one.worked)
+    until = day.isoformat()
+    known = sample.connection.execute(
+        """SELECT count(DISTINCT case_id) FROM outcomes JOIN memberships USING (case_id)
+        WHERE verdict = 'worked' AND happened_at < ? AND issue_id = ?""",
+        (until, one.issue_id),
+    ).fetchone()[0]
+    ever = sample.connection.execute(
+        """SELECT count(DISTINCT case_id) FROM outcomes JOIN memberships USING (case_id)
+        WHERE verdict = 'worked' AND issue_id = ?""",
+        (one.issue_id,),
+    ).fetchone()[0]
+    assert counted <= known < ever
+
+
+def test_releases_told_later_are_not_known_before(sample):
+    tell_release(sample, "4.9", RELEASED + timedelta(days=300))
+    found = emerging(sample, as_of=RELEASED + timedelta(days=9))
+    assert "4.9" not in [one.version for one in found.releases]

@@ -1,12 +1,16 @@
 """What is rising, in words; and the releases that are known."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.core.patterns.rises import Behind, Doubling
 from kbagent.store.releases import Release
 from kbagent.usecases.mine.emerging import FEWEST_DAYS, Emerging, Rising
+from kbagent.usecases.mine.newcomers import Newcomer, Resembled
+from kbagent.usecases.mine.scene import Worked
 
 HEADER = (
     "what",
@@ -33,16 +37,80 @@ def format_emerging(found: Emerging) -> RenderableType:
         return Text(f"{days} of history: {FEWEST_DAYS} are needed to tell a rise from chance.")
     until = figures.day(found.now)
     lines: list[RenderableType] = []
-    if not found.rising:
+    risen = [one for one in found.rising if one.kind != "version"]
+    if not risen:
         lines.append(Text(f"Nothing is rising as of {until}, the day of the newest case.", "bold"))
     else:
         head = Text(f"Rising as of {until}", "bold")
         head.append(", the day of the newest case: more than history, weekday and volume explain")
         lines.append(head)
-    for one in found.rising:
+    for one in risen:
         lines += [Text(""), *_rising(one)]
+    lines += _newcomers(found.newcomers)
+    lines += _versions([one for one in found.rising if one.kind == "version"])
     lines.append(Text(_compared(found), "dim"))
     return Group(*lines)
+
+
+def _newcomers(found: Sequence[Newcomer]) -> list[RenderableType]:
+    """The new problems that nobody has made an issue of."""
+    if not found:
+        return []
+    head = Text("New problems without an issue", "bold")
+    head.append(": recent cases that are alike, and unlike what came before")
+    lines: list[RenderableType] = [Text(""), head]
+    for one in found:
+        lines += [Text(""), *_newcomer(one)]
+    return lines
+
+
+def _newcomer(one: Newcomer) -> list[RenderableType]:
+    named = f": {', '.join(one_line(word, 30) for word in one.words)}" if one.words else ""
+    since = f"{figures.day(one.first)} to {figures.day(one.last)}"
+    lines: list[RenderableType] = [
+        Text(f"‘{one_line(one.title, 60)}’{one_line(named, 90)}", "bold"),
+        _indented(f"{one.size} cases, {since}; {one.alone} of them stand alone"),
+    ]
+    if one.release:
+        lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
+    if one.doubling is not None:
+        lines.append(_indented(_doubled(one.doubling)))
+    if one.behind:
+        lines.append(_indented(_behind(one.behind)))
+    lines += _resembles(one.resembles)
+    refs = ", ".join(one_line(ref, 24) for ref in one.cases[:4])
+    lines.append(_indented(f"latest {refs}; make them one: kbagent issue merge", "dim"))
+    return lines
+
+
+def _resembles(one: Resembled | None) -> list[RenderableType]:
+    """The earlier issue, and what worked on it."""
+    if one is None:
+        return []
+    told = f"most like i{one.issue_id} {one_line(one.title, 44)} (similarity {one.similarity:.2f})"
+    worked = [
+        _indented(f"worked then on {count}: r{key} {one_line(text, 52)}")
+        for key, text, count in one.worked
+    ]
+    return [_indented(told), *worked]
+
+
+def _versions(found: Sequence[Rising]) -> list[RenderableType]:
+    """Versions that people name now: true, and of use only beside a problem."""
+    if not found:
+        return []
+    names = ", ".join(one_line(one.name.split(", ")[0], 34) for one in found)
+    return [Text(""), Text(f"Versions named more and more: {names}", "dim")]
+
+
+def _behind(found: Sequence[Behind]) -> str:
+    told = ", ".join(f"{one_line(b.feature, 36)} in {b.inside} ({b.lift:.1f}×)" for b in found)
+    return f"behind it: {told}"
+
+
+def _doubled(days: Doubling) -> str:
+    high = "?" if days.high == float("inf") else f"{days.high:.0f}"
+    return f"doubled every {days.days:.0f} days at first [{days.low:.0f}, {high}]"
 
 
 def emerging_json(found: Emerging) -> dict[str, Any]:
@@ -52,6 +120,7 @@ def emerging_json(found: Emerging) -> dict[str, Any]:
         "days": found.days,
         "now": found.now,
         "rising": [_row(one) for one in found.rising],
+        "new_problems": [_newcomer_row(one) for one in found.newcomers],
         "releases": [
             {"version": one.version, "at": one.at, "told": found.releases_told}
             for one in found.releases
@@ -61,12 +130,12 @@ def emerging_json(found: Emerging) -> dict[str, Any]:
 
 def emerging_csv(found: Emerging) -> str:
     """A table for a spreadsheet."""
-    return to_csv(HEADER, [_cells(one) for one in found.rising])
+    return to_csv(HEADER, _table(found))
 
 
 def emerging_markdown(found: Emerging) -> str:
     """A table for a page."""
-    return to_markdown(HEADER, [_cells(one) for one in found.rising])
+    return to_markdown(HEADER, _table(found))
 
 
 def format_releases(found: list[Release], *, told: bool) -> RenderableType:
@@ -106,20 +175,16 @@ def _rising(one: Rising) -> list[RenderableType]:
     if one.release:
         lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
     if one.doubling is not None:
-        days = one.doubling
-        high = "?" if days.high == float("inf") else f"{days.high:.0f}"
-        lines.append(
-            _indented(f"doubled every {days.days:.0f} days at first [{days.low:.0f}, {high}]")
-        )
+        lines.append(_indented(_doubled(one.doubling)))
     if one.behind:
-        told = ", ".join(f"{one_line(b.feature, 36)} {b.lift:.1f}×" for b in one.behind)
-        lines.append(_indented(f"behind it: {told}"))
+        lines.append(_indented(_behind(one.behind)))
     lines += [
         _indented(f"worked on {count}: r{key} {one_line(text, 58)}")
         for key, text, count in one.worked
     ]
     if one.kind == "issue" and not one.worked:
         lines.append(_indented("nothing is known yet to work on it"))
+    lines += _resembles(one.resembles)
     if one.cases:
         refs = ", ".join(one_line(ref, 24) for ref in one.cases[:3])
         lines.append(_indented(f"first {figures.day(one.first)}; latest {refs}", "dim"))
@@ -137,7 +202,6 @@ def _after(days: int) -> str:
 
 
 def _row(one: Rising) -> dict[str, Any]:
-    days = one.doubling
     return {
         "what": one.kind,
         "name": one.name,
@@ -149,20 +213,65 @@ def _row(one: Rising) -> dict[str, Any]:
         "cases": one.observed,
         "expected": round(one.expected, 2),
         "first": one.first,
-        "doubling_days": days
-        and {
-            "days": round(days.days, 2),
-            "low": round(days.low, 2),
-            "high": None if days.high == float("inf") else round(days.high, 2),
-        },
+        "doubling_days": _doubling_row(one.doubling),
         "release": one.release or None,
         "days_after_release": one.days_after if one.release else None,
-        "behind": [{"feature": b.feature, "lift": round(b.lift, 2)} for b in one.behind],
-        "worked_before": [
-            {"resolution": f"r{key}", "text": text, "cases": count}
-            for key, text, count in one.worked
-        ],
+        "behind": _behind_rows(one.behind),
+        "worked_before": _worked_rows(one.worked),
+        "resembles": _resembled_row(one.resembles),
         "examples": list(one.cases),
+    }
+
+
+def _newcomer_row(one: Newcomer) -> dict[str, Any]:
+    return {
+        "what": "new problem",
+        "name": one.title,
+        "words": list(one.words),
+        "cases": one.size,
+        "alone": one.alone,
+        "p": one.p,
+        "similarity": round(one.similarity, 4),
+        "first": one.first,
+        "last": one.last,
+        "doubling_days": _doubling_row(one.doubling),
+        "release": one.release or None,
+        "days_after_release": one.days_after if one.release else None,
+        "behind": _behind_rows(one.behind),
+        "resembles": _resembled_row(one.resembles),
+        "examples": list(one.cases),
+    }
+
+
+def _doubling_row(days: Doubling | None) -> dict[str, Any] | None:
+    if days is None:
+        return None
+    return {
+        "days": round(days.days, 2),
+        "low": round(days.low, 2),
+        "high": None if days.high == float("inf") else round(days.high, 2),
+    }
+
+
+def _behind_rows(found: Sequence[Behind]) -> list[dict[str, Any]]:
+    return [
+        {"feature": b.feature, "inside": b.inside, "outside": b.outside, "lift": round(b.lift, 2)}
+        for b in found
+    ]
+
+
+def _worked_rows(found: Worked) -> list[dict[str, Any]]:
+    return [{"resolution": f"r{key}", "text": text, "cases": count} for key, text, count in found]
+
+
+def _resembled_row(one: Resembled | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "issue": f"i{one.issue_id}",
+        "title": one.title,
+        "similarity": round(one.similarity, 4),
+        "worked": _worked_rows(one.worked),
     }
 
 
@@ -180,4 +289,28 @@ def _cells(one: Rising) -> list[object]:
         round(one.doubling.days, 1) if one.doubling else None,
         ", ".join(b.feature for b in one.behind),
         ", ".join(f"r{key}" for key, _, _ in one.worked),
+    ]
+
+
+def _table(found: Emerging) -> list[list[object]]:
+    return [
+        *(_cells(one) for one in found.rising),
+        *(_newcomer_cells(one) for one in found.newcomers),
+    ]
+
+
+def _newcomer_cells(one: Newcomer) -> list[object]:
+    return [
+        "new problem",
+        one.title,
+        figures.day(one.first),
+        figures.day(one.last),
+        None,
+        one.size,
+        None,
+        one.release or None,
+        one.days_after if one.release else None,
+        round(one.doubling.days, 1) if one.doubling else None,
+        ", ".join(b.feature for b in one.behind),
+        ", ".join(f"r{key}" for key, _, _ in one.resembles.worked) if one.resembles else "",
     ]

@@ -131,8 +131,11 @@ def features_of(factors: Sequence[Factor]) -> Features:
     for factor in factors:
         if not factor.testable:
             continue
-        order = np.argsort(factor.codes, kind="stable").astype(np.int32)
-        edges = np.searchsorted(factor.codes[order], np.arange(len(factor.levels) + 1))
+        # 16-bit numbers are sorted by radix, ten times as fast
+        small = len(factor.levels) <= np.iinfo(np.int16).max
+        codes = factor.codes.astype(np.int16) if small else factor.codes
+        order = np.argsort(codes, kind="stable").astype(np.int32)
+        edges = np.searchsorted(codes[order], np.arange(len(factor.levels) + 1))
         for j, level in enumerate(factor.levels):
             names.append(f"{factor.name}={level}")
             kinds.append(factor.kind)

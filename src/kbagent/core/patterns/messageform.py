@@ -7,13 +7,15 @@ sentiment: every marker is a word one can point to.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbagent.core.patterns.casetable import UNRECORDED, Factor, Features, Kind, features_from
+
+Ints = NDArray[np.int64]
 
 MARKERS: dict[str, re.Pattern[str]] = {
     "asks a question": re.compile(r"\?"),
@@ -55,9 +57,13 @@ DAY_PARTS = ("00-06", "06-12", "12-18", "18-24")
 WEEKDAYS = ("1-Mon", "2-Tue", "3-Wed", "4-Thu", "5-Fri", "6-Sat", "7-Sun")
 SINCE_RELEASE = ((7, "first week"), (30, "first month"))
 """Days since a release, up to which the name applies."""
+QUARTER, HOUR, DAY = 900, 3600, 86_400
+"""Seconds; no time zone changes within a quarter of an hour."""
+EPOCH_WEEKDAY = 3
+"""1 January 1970 was a Thursday."""
 
 
-def form_features(messages: Sequence[str]) -> Features:
+def form_features(messages: Iterable[str]) -> Features:
     """One feature per marker and per extreme of length; "message" begins every name."""
     has: dict[str, list[int]] = {name: [] for name in (*MARKERS, "is short", "is long")}
     for i, text in enumerate(messages):
@@ -73,26 +79,33 @@ def form_features(messages: Sequence[str]) -> Features:
     )
 
 
-def timing_factors(opened: Sequence[datetime | None], zone: tzinfo) -> list[Factor]:
-    """Part of the day and weekday in `zone`; moments without a value are unrecorded.
+def timing_factors(seconds: Ints, zone: tzinfo) -> list[Factor]:
+    """Part of the day and weekday in `zone` of moments given in seconds since 1970.
 
     >>> from datetime import UTC
-    >>> hour, day = timing_factors([datetime(2024, 1, 5, 20, tzinfo=UTC)], UTC)
+    >>> opened = np.array([int(datetime(2024, 1, 5, 20, tzinfo=UTC).timestamp())])
+    >>> hour, day = timing_factors(opened, UTC)
     >>> hour.levels[hour.codes[0]], day.levels[day.codes[0]]
     ('18-24', '5-Fri')
     """
-    local = [None if at is None else at.astimezone(zone) for at in opened]
-    parts = [UNRECORDED if at is None else at.hour // 6 for at in local]
-    days = [UNRECORDED if at is None else at.weekday() for at in local]
+    quarters, place = np.unique(seconds // QUARTER, return_inverse=True)
+    offsets = [_offset(int(one) * QUARTER, zone) for one in quarters]
+    local = seconds + np.array(offsets, dtype=np.int64)[place]
+    parts = (local // HOUR % 24 // 6).astype(np.int32)
+    days = ((local // DAY + EPOCH_WEEKDAY) % 7).astype(np.int32)
     return [
-        Factor("hour", DAY_PARTS, np.array(parts, dtype=np.int32), Kind.TIMING),
-        Factor("weekday", WEEKDAYS, np.array(days, dtype=np.int32), Kind.TIMING),
+        Factor("hour", DAY_PARTS, parts, Kind.TIMING),
+        Factor("weekday", WEEKDAYS, days, Kind.TIMING),
     ]
 
 
-def release_factors(
-    opened: Sequence[datetime | None], releases: Sequence[tuple[str, datetime]]
-) -> list[Factor]:
+def _offset(seconds: int, zone: tzinfo) -> int:
+    """Seconds that the zone is ahead of UTC then."""
+    offset = datetime.fromtimestamp(seconds, UTC).astimezone(zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def release_factors(seconds: Ints, releases: Sequence[tuple[str, datetime]]) -> list[Factor]:
     """The latest release before each case, and how fresh it was. No releases, no factors.
 
     `releases` are (name, moment) in any order. Cases before the first one are unrecorded.
@@ -100,18 +113,14 @@ def release_factors(
     if not releases:
         return []
     ordered = sorted(releases, key=lambda r: (r[1], r[0]))
-    moments, names = [at for _, at in ordered], tuple(name for name, _ in ordered)
+    moments = np.array([int(at.timestamp()) for _, at in ordered], dtype=np.int64)
+    latest = np.searchsorted(moments, seconds, side="right") - 1
+    days = (seconds - moments[latest]) // DAY
+    limits = [limit for limit, _ in SINCE_RELEASE]
+    fresh = np.where(latest < 0, UNRECORDED, np.searchsorted(limits, days, side="right"))
     freshness = (*(name for _, name in SINCE_RELEASE), "later")
-    latest = [UNRECORDED if at is None else bisect_right(moments, at) - 1 for at in opened]
-    fresh = [
-        UNRECORDED if at is None or i < 0 else _freshness((at - moments[i]).days)
-        for at, i in zip(opened, latest, strict=True)
-    ]
+    names = tuple(name for name, _ in ordered)
     return [
-        Factor("release", names, np.array(latest, dtype=np.int32), Kind.RELEASE),
-        Factor("since release", freshness, np.array(fresh, dtype=np.int32), Kind.RELEASE),
+        Factor("release", names, latest.astype(np.int32), Kind.RELEASE),
+        Factor("since release", freshness, fresh.astype(np.int32), Kind.RELEASE),
     ]
-
-
-def _freshness(days: int) -> int:
-    return bisect_right([limit - 1 for limit, _ in SINCE_RELEASE], days - 1)

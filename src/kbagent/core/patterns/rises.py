@@ -46,14 +46,16 @@ class Watch:
 
     `ratios` ρ that evidence is gathered for; `bar` h in log-likelihood units at which it tells;
     `window` days of history behind the level, ending `guard` days ago so that a rise does not
-    hide itself; `warm_up` days before anything is told; `prior_cases` and `prior_rate` (cases a
-    day) stand for the history of a series that has none.
+    hide itself; `older` days' worth that all before the window counts; `warm_up` days before
+    anything is told; `prior_cases` and `prior_rate` (cases a day) stand for the history of a
+    series that has none.
     """
 
     ratios: tuple[float, ...] = (2.0, 4.0)
-    bar: float = 5.0
+    bar: float = 4.7
     window: int = 84
     guard: int = 10
+    older: float = 56.0
     warm_up: int = 28
     prior_cases: float = 0.3
     prior_rate: float = 0.1
@@ -80,13 +82,13 @@ class Rise:
         return (self.observed + 0.5) / (self.expected + 0.5)
 
 
-def bar_for(series: int, base: float = 5.0) -> float:
+def bar_for(series: int, base: float = 4.7) -> float:
     """The bar at which that many series together give as many false alarms as 100 do at `base`.
 
     False alarms fall as e^(−bar), so the bar grows with the logarithm of the number of series.
 
     >>> bar_for(100), round(bar_for(2000), 2)
-    (5.0, 8.0)
+    (4.7, 7.7)
     """
     return base + max(0.0, math.log(max(series, 1) / 100))
 
@@ -154,12 +156,20 @@ def _exposure(counts: Ints, sums: Floats, usual: Floats, watch: Watch) -> Floats
 
 
 def _shares(sums: Floats, exposure: Floats, usual: Floats, watch: Watch) -> Floats:
-    """Each series' share of the volume: the posterior mean over the guarded window."""
+    """Each series' share of the volume: the posterior mean over the guarded window.
+
+    What was seen before the window is its prior, worth `older` days: a rare series that happened
+    to be silent in the window is not taken for one that cannot occur.
+    """
     at_risk = _cumulative(exposure)
     share = np.empty(exposure.shape)
     prior_days = watch.prior_cases / watch.prior_rate
     for day in range(exposure.shape[1]):
         seen, volume = _trailing(sums, day, watch), _trailing(at_risk, day, watch)
+        start = max(0, day - watch.guard - watch.window)
+        worth = np.minimum(1.0, watch.older * usual[day] / np.maximum(at_risk[:, start], 1e-9))
+        seen = seen + worth * sums[:, start]
+        volume = volume + worth * at_risk[:, start]
         share[:, day] = (seen + watch.prior_cases) / (volume + prior_days * usual[day])
     return share
 
@@ -375,14 +385,14 @@ def attribute(
     start = max(0, day - 28)
     before, after = int(counts[start:day].sum()), int(counts[day : told + 1].sum())
     n_before, n_after = max(day - start, 1), told + 1 - day
-    p = _binomial_upper(after, before + after, n_after / (n_before + n_after))
+    p = binomial_upper(after, before + after, n_after / (n_before + n_after))
     return Attribution(place, began - day, before / n_before, after / n_after, p)
 
 
-def _binomial_upper(k: int, n: int, share: float) -> float:
+def binomial_upper(k: int, n: int, share: float) -> float:
     """P(X ≥ k) for X binomial(n, share), by summing terms in log space.
 
-    >>> round(_binomial_upper(2, 2, 0.5), 4)
+    >>> round(binomial_upper(2, 2, 0.5), 4)
     0.25
     """
     if k <= 0:

@@ -5,7 +5,9 @@ feature x stratum counts, N the stratum sizes and M the stratum x level counts,
 E = T·(M/N) and V = [T(N−T)]·[M(N−M)/(N²(N−1))]. Numbers are tested by van Elteren's stratified
 rank test, whose scores R/(n+1) − ½ within strata fit the same scheme (E = 0).
 
-A factor counts as a possible confounder of a pair when it goes with both sides (`ASSOCIATED`).
+A factor counts as a possible confounder of a pair when it goes with both sides (`ASSOCIATED`), or
+when it explains the pair (`explains`): a factor of many small levels, such as the issue, goes with
+hardly anything by a test over all its levels, and yet may be the one reason for a pair.
 The association must hold within the strata of every one of them and of the strongest together
 (an intersection-union test, Berger 1982): z is the weakest found, 0 when they disagree in sign.
 A factor that leaves less than `LEAST_INFORMATION` of the variance is another name for the
@@ -37,6 +39,8 @@ Flags = NDArray[np.bool_]
 ASSOCIATED = 0.1
 """p below which a factor counts as going with one side of a pair; liberal on purpose, for a missed
 confounder costs a false pattern and a needless one next to nothing."""
+EXPLAINS_Z = 1.2816
+"""The normal quantile that leaves `ASSOCIATED` above it."""
 LEAST_INFORMATION = 0.1
 """Share of the variance that must remain after stratifying for the test to say anything."""
 LEAST_JOINT_INFORMATION = 0.3
@@ -184,6 +188,21 @@ def goes_with_values(by: Stratification, scores: Floats) -> Flags:
     return chi_square_tail(np.array([value]), float(np.count_nonzero(by.sizes) - 1)) < ASSOCIATED
 
 
+def explains(by: Stratification, crude: Statistic, within: Statistic) -> Flags:
+    """For each pair whether stratifying takes more of its excess away than chance would.
+
+    B = E_within − E_crude is what the strata explain of the excess o − E_crude. A factor of S
+    strata that has nothing to do with either side explains (S − 1)/n of the excess and has, since
+    both sides vary by chance between strata, Var(B) ≈ V·(S − 1)/n. Explained is what exceeds that
+    by `EXPLAINS_Z` standard deviations (a collapsibility test, as Greenland, Robins and Pearl
+    1999, Statistical Science 14, 29-46, use the word).
+    """
+    share = max(int(np.count_nonzero(by.sizes)) - 1, 1) / max(float(by.sizes.sum()), 1.0)
+    taken = (crude.excess - within.excess) * np.sign(crude.excess)
+    by_chance = share * np.abs(crude.excess)
+    return np.asarray(taken > by_chance + EXPLAINS_Z * np.sqrt(share * crude.variance))
+
+
 @dataclass(slots=True)
 class Screen:
     """The weakest association over all confounders, feature x level, and what was found on the way.
@@ -221,7 +240,8 @@ def screen(
         own = np.array([owner == by.name for owner in features.owners], dtype=bool)
         found.alias[g] = ~own & (retained.max(axis=1) < LEAST_INFORMATION)
         both = goes_with_features(by)[:, None] & measure.goes_with(by)
-        found.selected[g] = both & ~own[:, None] & (retained >= LEAST_INFORMATION)
+        possible = (both | explains(by, crude, stat)) & ~own[:, None]
+        found.selected[g] = possible & (retained >= LEAST_INFORMATION)
         found.shift[g] = np.abs(crude.excess - stat.excess) / np.sqrt(
             np.maximum(crude.variance, 1e-12)
         )

@@ -24,7 +24,7 @@ LEAST_LENGTH = 2
 """Characters of a term's words; single letters and digits say nothing on their own."""
 MOST_CHARACTERS = 64
 """Characters kept of one word."""
-_WORD = re.compile(r"[^\W_]+(?:[.'’_@-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:[.'_@-][^\W_]+)*")
 MOST_SHARE = 0.5
 """Share of cases above which a term is no distinction."""
 STOP_WORDS = frozenset(
@@ -55,7 +55,10 @@ def words(text: str) -> list[str]:
     >>> words("TB 115.3.1 doesn't start (0x80070035), e-mail lost.")
     ['tb', '115.3.1', "doesn't", 'start', '0x80070035', 'e-mail', 'lost']
     """
-    return [m.group().replace("’", "'")[:MOST_CHARACTERS] for m in _WORD.finditer(text.lower())]
+    found = _WORD.findall(text.lower().replace("’", "'"))
+    if max(map(len, found), default=0) > MOST_CHARACTERS:
+        return [word[:MOST_CHARACTERS] for word in found]
+    return found
 
 
 def terms_of(tokens: Sequence[str]) -> set[str]:

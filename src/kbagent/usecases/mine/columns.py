@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor, Kind
 from kbagent.model.case import CaseStatus
 from kbagent.store import columns, releases
-from kbagent.store.moments import known
+from kbagent.store.moments import to_text
 from kbagent.store.releases import Release
 
 Ints = NDArray[np.int64]
@@ -66,16 +68,16 @@ ABOUT = 0.8
 _NO_VALUE = re.compile(r"\d{4}-\d\d-\d\d[T ]|https?://|\d\d/\w+/\d\d")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """Cases in order of opening, place 0, 1, …; each array counts them all.
 
-    `issue` is an issue id or −1, `escalated` and `reopened` are 1, 0 or `UNRECORDED`, `csat` and
-    `minutes` are NaN where unknown.
+    `seconds` is when each was opened, since 1970. `issue` is an issue id or −1, `escalated` and
+    `reopened` are 1, 0 or `UNRECORDED`, `csat` and `minutes` are NaN where unknown.
     """
 
     case_ids: Ints
-    opened: list[datetime]
+    seconds: Ints
     system: Factor
     issue: Ints
     escalated: Codes
@@ -88,52 +90,69 @@ class Columns:
         """How many cases there are."""
         return int(self.case_ids.size)
 
+    @cached_property
+    def opened(self) -> list[datetime]:
+        """When each was opened; for whoever wants all of them as objects."""
+        return [datetime.fromtimestamp(one, UTC) for one in self.seconds.tolist()]
+
+    def at(self, place: int) -> datetime:
+        """When this case was opened."""
+        return datetime.fromtimestamp(int(self.seconds[place]), UTC)
+
     @property
     def months(self) -> Codes:
         """Months since the year 0, by which a pattern's period is told."""
-        return np.array([12 * at.year + at.month - 1 for at in self.opened], dtype=np.int32)
+        since = self.seconds.astype("datetime64[s]").astype("datetime64[M]").astype(np.int32)
+        return np.asarray(since + 12 * 1970, dtype=np.int32)
+
+    @cached_property
+    def _place_of(self) -> Ints:
+        """Place by case id, −1 where there is none."""
+        found = np.full(int(self.case_ids.max(initial=0)) + 1, -1, dtype=np.int64)
+        found[self.case_ids] = np.arange(self.size)
+        return found
 
     def places(self, ids: Ints) -> Ints:
         """Where these cases stand; −1 for a case that is no part of the columns."""
-        order = np.argsort(self.case_ids, kind="stable")
-        at = np.searchsorted(self.case_ids[order], ids)
-        at = np.minimum(at, max(self.size - 1, 0))
-        if not self.size:
-            return np.full(ids.size, -1, dtype=np.int64)
-        return np.where(self.case_ids[order][at] == ids, order[at], -1)
+        known = self._place_of
+        return np.where(ids < known.size, known[np.minimum(ids, known.size - 1)], -1)
 
 
-def load_columns(connection: sqlite3.Connection, admitted: Ints | None = None) -> Columns:
-    """The columns of all cases, or of those `admitted` (ids, ascending)."""
-    kept = None if admitted is None else set(admitted.tolist())
-    ids, opened, systems, issue, escalated, reopened, csat, minutes = ([] for _ in range(8))
-    for row in columns.outlines(connection):
-        if kept is not None and row[0] not in kept:
-            continue
-        ids.append(row[0])
-        systems.append(row[1])
-        opened.append(known(row[2]).astimezone(UTC))
-        reopened.append(_reopened(row[3]))
-        csat.append(np.nan if row[4] is None else row[4])
-        minutes.append(np.nan if row[5] is None else row[5])
-        escalated.append(UNRECORDED if row[6] is None else int(row[6]))
-        issue.append(-1 if row[7] is None else row[7])
+def load_columns(
+    connection: sqlite3.Connection, admitted: Ints | None = None, until: datetime | None = None
+) -> Columns:
+    """The columns of all cases, or of those `admitted` (ids) or opened before `until`."""
+    blocks = [_arrays(block) for block in columns.outlines(connection, to_text(until))]
+    if not blocks:
+        blocks = [_arrays([])]
+    ids, seconds, status, csat, minutes, escalated, issue = (
+        np.concatenate(parts) for parts in zip(*(numbers for numbers, _ in blocks), strict=True)
+    )
+    system = Factor.of("system", [one for _, sources in blocks for one in sources])
+    kept = np.ones(ids.size, dtype=bool) if admitted is None else np.isin(ids, admitted)
     return Columns(
-        np.array(ids, dtype=np.int64),
-        opened,
-        Factor.of("system", systems),
-        np.array(issue, dtype=np.int64),
-        np.array(escalated, dtype=np.int32),
-        np.array(reopened, dtype=np.int32),
-        np.array(csat, dtype=np.float64),
-        np.array(minutes, dtype=np.float64),
+        ids[kept].astype(np.int64),
+        seconds[kept].astype(np.int64),
+        system.restricted(kept),
+        issue[kept].astype(np.int64),
+        escalated[kept].astype(np.int32),
+        status[kept].astype(np.int32),
+        csat[kept],
+        minutes[kept],
     )
 
 
-def _reopened(status: str) -> int:
-    if status == CaseStatus.REOPENED:
-        return 1
-    return 0 if status == CaseStatus.RESOLVED else UNRECORDED
+_REOPENED: dict[str, float] = {CaseStatus.REOPENED: 1.0, CaseStatus.RESOLVED: 0.0}
+
+
+def _arrays(block: Sequence[tuple[Any, ...]]) -> tuple[list[Floats], list[str]]:
+    """A block of outlines as one array per number, and its sources; NULL is NaN."""
+    if not block:
+        return [np.zeros(0) for _ in range(7)], []
+    ids, sources, seconds, status, csat, minutes, escalated, issue = zip(*block, strict=True)
+    reopened = [_REOPENED.get(one, float(UNRECORDED)) for one in status]
+    numbers = (ids, seconds, reopened, csat, minutes, escalated, issue)
+    return [np.array(one, dtype=np.float64) for one in numbers], list(sources)
 
 
 def factor_of(connection: sqlite3.Connection, found: Columns, name: str) -> Factor | None:
@@ -141,22 +160,20 @@ def factor_of(connection: sqlite3.Connection, found: Columns, name: str) -> Fact
 
     Of those few the last value counts (for versions the one affected last).
     """
-    ids, values = [], []
-    for case_id, value in columns.facet_column(connection, name):
-        ids.append(case_id)
-        values.append(value)
-    places = found.places(np.array(ids, dtype=np.int64))
-    there = places >= 0
-    if np.unique(places[there]).size < (1 - FEW_SEVERAL) * there.sum():
-        return None
-    levels = tuple(sorted({v for v, kept in zip(values, there.tolist(), strict=True) if kept}))
-    number = {level: i for i, level in enumerate(levels)}
     codes = np.full(found.size, UNRECORDED, dtype=np.int32)
-    codes[places[there]] = [
-        number[v] for v, kept in zip(values, there.tolist(), strict=True) if kept
-    ]
+    levels: list[str] = []
+    told = 0
+    for value, ids in columns.facet_blocks(connection, name):
+        places = found.places(ids)
+        places = places[places >= 0]
+        if places.size:
+            codes[places] = len(levels)
+            levels.append(value)
+            told += places.size
+    if np.count_nonzero(codes != UNRECORDED) < (1 - FEW_SEVERAL) * told:
+        return None
     kind = Kind.RELEASE if name.casefold() in VERSION_NAMES else Kind.COHORT
-    return Factor(name, levels, codes, kind)
+    return Factor(name, tuple(levels), codes, kind)
 
 
 def cohort_factors(connection: sqlite3.Connection, found: Columns) -> list[Factor]:
@@ -230,14 +247,17 @@ def _held(factor: Factor) -> int:
 
 
 def known_releases(
-    connection: sqlite3.Connection, found: Columns, factors: Sequence[Factor]
+    connection: sqlite3.Connection,
+    found: Columns,
+    factors: Sequence[Factor],
+    until: datetime | None = None,
 ) -> tuple[list[Release], bool]:
     """The releases told of, else what the version facet shows; and whether they were told.
 
     From a facet a release is the first case of a version, where the version was not there from
     the beginning.
     """
-    told = releases.everyone(connection)
+    told = [one for one in releases.everyone(connection) if until is None or one.at < until]
     if told:
         return told, True
     versions = [factor for factor in factors if factor.name.casefold() in VERSION_NAMES]
@@ -246,7 +266,7 @@ def known_releases(
     codes, made = versions[0].codes, []
     for level, name in enumerate(versions[0].levels):
         rows = np.flatnonzero(codes == level)
-        first = found.opened[int(rows[0])] if rows.size >= FEWEST_FIRST else None
-        if first is not None and (first - found.opened[0]).days >= BEFORE_FIRST_DAYS:
+        first = found.at(int(rows[0])) if rows.size >= FEWEST_FIRST else None
+        if first is not None and (first - found.at(0)).days >= BEFORE_FIRST_DAYS:
             made.append(Release(name, first))
     return sorted(made, key=lambda one: (one.at, one.version)), False

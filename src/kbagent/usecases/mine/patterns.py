@@ -44,13 +44,12 @@ from kbagent.usecases.mine.columns import (
     problem_facets,
     queue_factor,
 )
+from kbagent.usecases.mine.texts import texts_of
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.scope import scope_of
 
 FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
-MOST_CHARACTERS = 4_000
-"""Characters of a message whose words are looked at."""
 VOCABULARY_CASES = 100_000
 """Cases, evenly spread, on which words are chosen when there are more."""
 FEWEST_ISSUES = 5
@@ -247,7 +246,7 @@ def _table(
         replace(found.system, testable=False),
         replace(issue, testable=False),
         *(one for one in factors if not CUSTOMER.search(one.name)),
-        *timing_factors(found.opened, zone),
+        *timing_factors(found.seconds, zone),
         *(one for one in since if one.name == "release"),
     ]
     fresh = features_of([one for one in since if one.name != "release"])
@@ -267,7 +266,7 @@ def _since_releases(
     A version and the period in which it was the latest explain each other away; for the same
     reason freshness is an antecedent but no confounder.
     """
-    made = release_factors(found.opened, moments)
+    made = release_factors(found.seconds, moments)
     if any(one.kind is Kind.RELEASE for one in factors):
         return [one for one in made if one.name != "release"]
     return made
@@ -342,18 +341,8 @@ def _what_worked(connection: sqlite3.Connection, found: Columns) -> list[str | N
     return values
 
 
-def texts_of(connection: sqlite3.Connection, found: Columns) -> Iterator[str]:
-    """The message of each case of the columns, in their order."""
-    wanted = iter(found.case_ids.tolist())
-    awaited = next(wanted, None)
-    for case_id, title, body in columns.messages(connection):
-        if case_id == awaited:
-            yield f"{title}\n{body}"[:MOST_CHARACTERS]
-            awaited = next(wanted, None)
-
-
 def _form(connection: sqlite3.Connection, found: Columns) -> Features:
-    return form_features(list(texts_of(connection, found)))
+    return form_features(texts_of(connection, found))
 
 
 def _words(connection: sqlite3.Connection, found: Columns, issue: Factor) -> tuple[Features, int]:

@@ -114,14 +114,13 @@ class _Experience:
         """The cases with a label as the core wants them, and their rows."""
         labels = codes[self.rows]
         own = np.flatnonzero(labels != UNRECORDED)
-        moments = [self.found.opened[int(self.rows[i])] for i in own]
-        ages = [(moments[-1] - at).total_seconds() for at in moments]
+        moments = self.found.seconds[self.rows[own]]
         return (
             Past(
                 self.vectors[own],
                 [self.tokens[int(i)] for i in own],
                 labels[own],
-                np.array(ages, dtype=np.float64) / 86_400,
+                (moments.max(initial=0) - moments) / 86_400,
             ),
             own,
         )
@@ -303,7 +302,7 @@ class _Issues:
     def rise(self, issue_id: int) -> Rising | None:
         """Its rise, if it lasts."""
         if self._rising is None:
-            self._rising = list(emerging(self._kb, of_words=False).rising)
+            self._rising = list(emerging(self._kb, only_issues=True).rising)
         own = [one for one in self._rising if one.issue_id == issue_id and one.ended is None]
         return own[0] if own else None
 
