@@ -23,6 +23,7 @@ from kbagent.usecases.maintain.diagnosis import CHECKS, diagnose
 from kbagent.usecases.maintain.indexing import extend_dense
 from kbagent.usecases.maintain.spaces import space_of
 from kbagent.usecases.retain import thresholds
+from kbagent.usecases.revise.withdrawal import remove_for_good
 from tests.fakes.bases import filled
 from tests.fakes.encoder import FakeEncoder
 
@@ -379,3 +380,43 @@ def test_a_check_that_takes_long_says_so(kb, monkeypatch):
     said = []
     diagnose(kb, FakeEncoder, told=said.append)
     assert "database pages, for 0 s" in said
+
+
+CHANGED_TEXTS = {
+    "case": "UPDATE cases SET body = replace(body, 'build', 'cuild') WHERE id = 7",
+    "title": "UPDATE cases SET title = title || '.' WHERE id = 7",
+    "resolution": "UPDATE resolutions SET text = 'restart the sermice' WHERE id = 1",
+}
+
+
+@pytest.mark.parametrize("name", CHANGED_TEXTS)
+def test_a_text_that_changed_by_itself_is_found_and_taken_only_after_asking(kb, name):
+    execute(kb, CHANGED_TEXTS[name])
+    assert "texts" in damaged_checks(kb)
+    asked = []
+    found = damaged_checks(kb, repair=True, confirm=lambda question: bool(asked.append(question)))
+    assert "texts" in found
+    assert len(asked) == 1
+    assert damaged_checks(kb, repair=True, confirm=lambda _question: True) == set()
+
+
+def test_purged_texts_are_not_taken_for_damaged_ones(kb):
+    remove_for_good(kb, "desk:7", reason="asked for")
+    assert damaged_checks(kb) == set()
+
+
+@pytest.mark.parametrize("content", ["zeroblob(16384)", "x'00'", "63 components"])
+def test_a_matrix_that_is_not_what_was_learned_is_found_and_never_used(kb, content):
+    model = models.active(kb.connection)
+    matrix = np.eye(64, dtype="f4")
+    name = adapters.name_of(matrix)
+    with kb.database.write() as connection:
+        adapters.add(connection, name, model.id, matrix, kb.clock())
+    assert damaged_checks(kb) == set()
+    if content == "63 components":
+        execute(kb, "UPDATE adapters SET dimension = 63")
+    else:
+        execute(kb, f"UPDATE adapters SET matrix = {content}")
+    assert damaged_checks(kb) == {"adapters"}
+    with pytest.raises(Damaged, match="rollback"):
+        space_of(kb, model, name)

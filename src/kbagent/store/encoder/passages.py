@@ -21,8 +21,8 @@ def passages(title: str, body: str, encoder: Encoder) -> list[str]:
     first `MAX_PASSAGES` windows is in at least one of them.
     """
     limit = encoder.max_tokens
-    title, body = title.strip(), body.strip()[: MAX_PASSAGES * limit * MOST_CHARACTERS_PER_TOKEN]
-    whole = f"{title}\n{body}" if title and body else title or body
+    title, body = _trimmed(title, body, limit)
+    whole = joined(title, body, limit)
     if encoder.count_tokens([whole])[0] <= limit:
         return [whole]
     special = int(encoder.count_tokens([""])[0])
@@ -30,6 +30,21 @@ def passages(title: str, body: str, encoder: Encoder) -> list[str]:
     room = limit - special - len(encoder.spans(heading)) - SLACK
     windows = _windows(body, max(room, 1), encoder) or [""]
     return [f"{heading}\n{window}" if heading else window for window in windows[:MAX_PASSAGES]]
+
+
+def joined(title: str, body: str, max_tokens: int) -> str:
+    """The one text of a case that an encoder of so many tokens can read whole.
+
+    >>> joined(" Mail lost ", "", 256), joined("Mail lost", "since Monday ", 256)
+    ('Mail lost', 'Mail lost\\nsince Monday')
+    """
+    title, body = _trimmed(title, body, max_tokens)
+    return f"{title}\n{body}" if title and body else title or body
+
+
+def _trimmed(title: str, body: str, max_tokens: int) -> tuple[str, str]:
+    most = MAX_PASSAGES * max_tokens * MOST_CHARACTERS_PER_TOKEN
+    return title.strip(), body.strip()[:most]
 
 
 def _first_tokens(text: str, count: int, encoder: Encoder) -> str:

@@ -10,7 +10,6 @@ promotion can test the candidate on the later part, which it never saw:
 - the curve of the confidence, where one of the first two changed the scores.
 """
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable
@@ -75,7 +74,7 @@ def learn(kb: KnowledgeBase, tell: Tell, progress: Progress, *, by: str | None =
     rng = np.random.default_rng(SEED)
     tell(f"learning from {earlier:,} of {len(history.opened):,} cases; the later ones test it")
     validation, matrix = _adapter(history, earlier, rng, tell)
-    name = _name_of(matrix)
+    name = None if matrix is None else stored_adapters.name_of(matrix)
     places = [one for one in question_places(history, None) if one < earlier][-MOST_LOOKUPS:]
     contender = Contender("candidate", live.parameters, matrix=matrix)
     tell("fitting the share of dense similarity")
@@ -158,13 +157,6 @@ def _calibrated(
         return parameters
     curve = fit_platt([margin for margin, _ in observed], [right for _, right in observed])
     return replace(parameters, platt=(round(curve.slope, 4), round(curve.intercept, 4)))
-
-
-def _name_of(matrix: Vectors | None) -> str | None:
-    """A short name made of the content: the same matrix has the same name."""
-    if matrix is None:
-        return None
-    return "a" + hashlib.blake2b(matrix.tobytes(), digest_size=5).hexdigest()
 
 
 def _store(

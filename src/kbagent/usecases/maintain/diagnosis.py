@@ -21,7 +21,7 @@ from kbagent.model.health import Checked, Finding, Health, State, damaged
 from kbagent.store.database import explained
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.maintain.checks import database, files, indexes, ledger, vectors
+from kbagent.usecases.maintain.checks import database, files, indexes, ledger, texts, vectors
 from kbagent.usecases.maintain.checks.patient import Patient
 
 Confirm = Callable[[str], bool]
@@ -62,6 +62,13 @@ CHECKS: tuple[Check, ...] = (
     Check("link threshold", ledger.threshold),
     Check("encoder", vectors.encoder_found, vectors.mend_encoder),
     Check("vectors: all there", vectors.complete, vectors.mend_complete),
+    Check(
+        "texts",
+        texts.fingerprints,
+        texts.mend_fingerprints,
+        asks="Take the changed texts as they are now? What they were cannot be computed.",
+    ),
+    Check("adapters", texts.matrices),
     Check("vectors: shape", vectors.unit_length, vectors.mend_misshapen),
     Check("vectors: of the text", vectors.reencoded, vectors.mend_reencoded),
     Check("dense index: bytes", indexes.dense_bytes, indexes.mend_indexes),

@@ -110,7 +110,7 @@ def mend_misshapen(patient: Patient) -> str:
         for one in wrong
         for row in patient.rows("SELECT case_id FROM passages WHERE id = ?", one)
     }
-    _encode_again(patient, owners)
+    encode_again(patient, owners)
     _forget(patient, wrong)
     return f"encoded {plural(len(owners), 'case')} again"
 
@@ -137,7 +137,7 @@ def mend_reencoded(patient: Patient) -> str:
     model = models.active(patient.kb.connection)
     assert model is not None  # noqa: S101 -- else nothing was found
     wrong = _disagreeing(patient, model, _with_vectors(patient, model).tolist())
-    _encode_again(patient, set(wrong))
+    encode_again(patient, set(wrong))
     return f"encoded {plural(len(wrong), 'case')} again"
 
 
@@ -206,7 +206,7 @@ def _forget(patient: Patient, passage_ids: list[int]) -> None:
             connection.execute("UPDATE passages SET text_hash = ? WHERE id = ?", (key, one))
 
 
-def _encode_again(patient: Patient, case_ids: set[int]) -> None:
+def encode_again(patient: Patient, case_ids: set[int]) -> None:
     """Retire all passages of these cases and encode them anew for the active model."""
     model = models.active(patient.kb.connection)
     if model is None:
