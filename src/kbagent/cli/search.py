@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.batch import answer_each
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, text_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
@@ -86,6 +85,8 @@ def search(
     if batch is not None:
         if text or file is not None:
             raise UsageError(what="Give either a text, --file or --batch.")
+        from kbagent.cli.batch import answer_each
+
         answer_each(batch, narrowing, folder_of(kb), limit=limit, everything=everything, by=by)
         return
     query = text_of(text, file)

@@ -43,7 +43,7 @@ class _Entry:
 def rank(
     cells: Sequence[Cell],
     parameters: PolicyParameters,
-    rng: np.random.Generator | None = None,
+    rng: "np.random.Generator | None" = None,
     limits: Limits = NO_LIMITS,
     *,
     most: int | None = None,
@@ -107,7 +107,7 @@ def _alpha(cell: Cell, parameters: PolicyParameters, *, first: bool) -> float:
 def _order(
     entries: list[_Entry],
     parameters: PolicyParameters,
-    rng: np.random.Generator | None,
+    rng: "np.random.Generator | None",
     max_displacement: int | None,
     offset: int,
     places: int,
@@ -171,7 +171,7 @@ def _within_reach(
 def _choose(
     candidates: list[_Entry],
     parameters: PolicyParameters,
-    rng: np.random.Generator | None,
+    rng: "np.random.Generator | None",
     place: int,
     offset: int,
 ) -> Ranked:

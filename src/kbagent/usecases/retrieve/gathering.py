@@ -36,7 +36,7 @@ class Sight:
     kb: KnowledgeBase
     request: Request
     policy: Policy
-    rng: np.random.Generator | None
+    rng: "np.random.Generator | None"
     scope: Scope
 
     @property

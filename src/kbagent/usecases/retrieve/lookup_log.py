@@ -34,7 +34,7 @@ def new_handle(kb: KnowledgeBase) -> str:
         length += 1
 
 
-def rng_of(request: Request, learned: int, policy_version: int) -> np.random.Generator:
+def rng_of(request: Request, learned: int, policy_version: int) -> "np.random.Generator":
     """Randomness that is a function of what is asked, of what is known, and of the policy.
 
     `learned` is the ledger's last entry that counts: the same lookup explores the same way until

@@ -7,16 +7,16 @@ decides is in the core; here it is put together.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kbagent.errors import Locked, UnknownHandle, UnreadableFile
 from kbagent.model.lookup import IssueHit, LookupResult, Request
 from kbagent.model.policy import Policy
-from kbagent.store import ledger, policies
+from kbagent.store import ledger, policies, settings
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.learn.confidence import certain_of, is_known_at
 from kbagent.usecases.retrieve.gathering import Gathered, Sight, gather
 from kbagent.usecases.retrieve.hits import hits_of, ranked
 from kbagent.usecases.retrieve.lookup_log import log_without_waiting, new_handle, rng_of
@@ -25,6 +25,9 @@ from kbagent.usecases.retrieve.scope import scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.retrieve.votes import vote
 from kbagent.usecases.reuse.evidence import Experience
+
+if TYPE_CHECKING:
+    from kbagent.usecases.learn.confidence import Certain
 
 
 def search(
@@ -97,7 +100,7 @@ def look(kb: KnowledgeBase, encoder: Encoder, request: Request, watch: Stopwatch
     return Sighting(result, found, policy, gathered.members, gathered.known)
 
 
-def _rng(kb: KnowledgeBase, request: Request, policy: Policy) -> np.random.Generator | None:
+def _rng(kb: KnowledgeBase, request: Request, policy: Policy) -> "np.random.Generator | None":
     """What exploration draws from; None where nothing is explored."""
     if not policy.parameters.exploration:
         return None
@@ -110,19 +113,26 @@ def _is_confident(sight: Sight, gathered: Gathered, found: Matches, first: Issue
 
     Where it was learned, the nearest cases vote, and their winner must be the first issue.
     """
-    as_of = sight.as_of
-    learned = (
-        sight.kb.memory.one("certainty", lambda: certain_of(sight.kb))
-        if as_of is None
-        else certain_of(sight.kb, as_of=as_of)
-    )
-    if not learned.learned:
+    learned = _certainty(sight)
+    if learned is None or not learned.learned:
         return first.confidence >= sight.parameters.confident_at
     owner = {one.case_id: group.issue_id for group in gathered.groups for one in group.members}
     votes = vote(found.terms, owner)
     if votes is None or votes.winner.issue != first.issue_id:
         return False
     return learned.confidence(votes) >= learned.threshold
+
+
+def _certainty(sight: Sight) -> "Certain | None":
+    """What was learned of confidences by the time looked at; None where nothing ever was."""
+    kb, as_of = sight.kb, sight.as_of
+    if settings.get(kb.connection, settings.CONFIDENCE) is None:
+        return None
+    from kbagent.usecases.learn.confidence import certain_of  # imports what learning needs
+
+    if as_of is not None:
+        return certain_of(kb, as_of=as_of)
+    return kb.memory.one("certainty", lambda: certain_of(kb))
 
 
 def _logged(
@@ -154,7 +164,11 @@ def policy_of(kb: KnowledgeBase, request: Request) -> Policy:
 
 def _look_back_notes(sight: Sight) -> tuple[str, ...]:
     """What of a look back is not as it was then."""
-    if sight.as_of is None or is_known_at(sight.kb, sight.as_of):
+    if sight.as_of is None:
+        return ()
+    from kbagent.usecases.learn.confidence import is_known_at
+
+    if is_known_at(sight.kb, sight.as_of):
         return ()
     return ("whether it is known is judged by today's confidence: that of then was not kept",)
 

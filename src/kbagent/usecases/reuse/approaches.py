@@ -32,7 +32,7 @@ def approaches(
     parameters: PolicyParameters,
     *,
     facets: tuple[tuple[str, str], ...] = (),
-    rng: np.random.Generator | None = None,
+    rng: "np.random.Generator | None" = None,
     limits: Limits = NO_LIMITS,
     most: int | None = None,
     weighed: dict[int, Mapping[int, Cell]] | None = None,
