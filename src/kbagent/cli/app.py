@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, Entry] = {
     "require-human": Entry(
         "rules:require_human", "Have `solve` hand something over to a person.", TEACH
     ),
+    "review": Entry("review", "Decide, one key each, what kbagent is not sure of.", TEACH),
     "rules": Entry("rules:rules", "See and take back the rules that people set.", TEACH),
     "case": Entry("case", "Take a case out, for now or for good.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),

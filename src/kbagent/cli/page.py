@@ -210,7 +210,12 @@ def _between(runs: Sequence[Run], start: int, end: int) -> list[Run]:
 def _drawn(line: Sequence[Run], *, colour: bool) -> str:
     if not colour:
         return "".join(text for text, _ in line).rstrip(" ")
-    return "".join(_coloured(text, style) for text, style in line).rstrip(" ")
+    shown = list(line)
+    while shown and not shown[-1][0].rstrip(" "):
+        shown.pop()
+    if shown:
+        shown[-1] = (shown[-1][0].rstrip(" "), shown[-1][1])
+    return "".join(_coloured(text, style) for text, style in shown)
 
 
 def _coloured(text: str, style: str) -> str:

@@ -91,6 +91,18 @@ def latest(connection: sqlite3.Connection, limit: int, *kinds: str) -> list[Deci
     return [_decision(row) for row in rows]
 
 
+def last_id(connection: sqlite3.Connection) -> int:
+    """The id of the newest decision, 0 before the first."""
+    row = connection.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()
+    return int(row[0])
+
+
+def ids_after(connection: sqlite3.Connection, decision_id: int) -> list[int]:
+    """The ids of all decisions newer than this one, oldest first."""
+    rows = connection.execute("SELECT id FROM decisions WHERE id > ? ORDER BY id", (decision_id,))
+    return [row[0] for row in rows]
+
+
 def _decision(row: tuple[Any, ...]) -> Decision:
     return Decision(
         id=row[0],

@@ -42,6 +42,8 @@ CONTRARY = frozenset(
         )
     }
 )
+CONTRARY_WORDS = frozenset(word for pair in CONTRARY for word in pair)
+"""They are compared as they are spelled: a stemmer makes "enabl" of "enable"."""
 NEGATIONS = frozenset({"not", "never", "no", "don", "cannot", "without", "didn", "doesn", "isn"})
 
 
@@ -49,7 +51,7 @@ NEGATIONS = frozenset({"not", "never", "no", "don", "cannot", "without", "didn",
 class FixText:
     """What is compared of one resolution's text.
 
-    words        its lower-cased words
+    words        its words, lower-cased; those of `CONTRARY_WORDS` as they are spelled
     identifiers  its versions, paths, codes (`core.text.tokens.identifiers`)
     code         canonical fix code of the export, None without one
     """

@@ -5,9 +5,11 @@ cases of every fifth issue, hidden as a whole, must join none. How much the seco
 depends on how many unlinked cases belong to no known issue: their mean confidence lies between
 those of the two kinds, and where it lies says how many (adjusted counting, Forman 2008). The
 threshold is the lowest at which the share of right joins reaches the precision asked for. With
-too few links nothing can be learned, and a documented default stands.
+too few links nothing can be learned, and a documented default stands. What people then say of
+single placements moves the threshold, by as much as their words bear (`judged_threshold`).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,10 @@ HIDDEN = 5  # one in five is hidden
 LEAST_HIDDEN = 30  # cases that must come home before their share says anything
 DEFAULT_PRECISION = 0.9
 NEVER = 1.01  # a threshold that no confidence reaches
+SCEPTICISM = 0.5  # standard deviation, in log odds, of how wrong the confidence may be beforehand;
+# one refusal at .9 makes .92 of a threshold of .9, ten in a row .98
+LOWEST, HIGHEST = 0.5, 0.995  # where people's words can move a threshold to
+_STEPS = 50  # of Newton's method, which needs about five
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,41 @@ def lowest_threshold(
     if not enough.any():
         return NEVER
     return float(sorted_confidences[np.flatnonzero(enough)[-1]])
+
+
+def judged_threshold(threshold: float, confidences: Floats, right: NDArray[np.bool_]) -> float:
+    """The threshold after people said of some placements whether they were right.
+
+    Their confidences p (n,) were off by b in log odds: P(right) = σ(logit p + b), b ~ N(0, ½²). The
+    threshold becomes the stated confidence whose corrected one is the former threshold,
+    σ(logit t - b) with the most probable b, within [0.5, 0.995]. Without a judgement, or where
+    nothing may join (`NEVER`), it stays. (Platt scaling with slope 1 and a prior on the shift.)
+
+    >>> judged_threshold(0.9, np.zeros(0), np.zeros(0, dtype=bool))
+    0.9
+    >>> refused = judged_threshold(0.9, np.full(5, 0.9), np.zeros(5, dtype=bool))
+    >>> agreed = judged_threshold(0.9, np.full(5, 0.9), np.ones(5, dtype=bool))
+    >>> round(refused, 3), round(agreed, 3)
+    (0.959, 0.889)
+    """
+    if not len(confidences) or not LOWEST <= threshold <= HIGHEST:
+        return threshold
+    odds = _logit(np.clip(confidences, 0.001, 0.999))
+    shift = 0.0
+    for _ in range(_STEPS):
+        said = 1.0 / (1.0 + np.exp(-(odds + shift)))
+        slope = float((right - said).sum()) - shift / SCEPTICISM**2
+        step = slope / (float((said * (1.0 - said)).sum()) + 1.0 / SCEPTICISM**2)
+        shift += step
+        if abs(step) < 1e-12:
+            break
+    moved = 1.0 / (1.0 + math.exp(shift - math.log(threshold / (1.0 - threshold))))
+    return min(max(moved, LOWEST), HIGHEST)
+
+
+def _logit(shares: Floats) -> Floats:
+    result: Floats = np.log(shares / (1.0 - shares))
+    return result
 
 
 def _share_at_home(unlinked: Floats, at_home: Floats, abroad: Floats) -> float:

@@ -1,23 +1,26 @@
 """Fixes: their vectors, and which wordings of an issue's fixes count as one approach."""
 
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kbagent.core.linking.resolutions import FixText, group_resolutions
+from kbagent.core.linking.resolutions import CONTRARY_WORDS, FixText, group_resolutions
 from kbagent.core.text.tokens import identifiers, tokens
 from kbagent.core.verification.signatures import stripped
 from kbagent.model.case import Resolution
-from kbagent.store import fixes, resolutions
+from kbagent.store import decisions, fixes, resolutions
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.resolutions import Grouping
 from kbagent.usecases.reuse.boundaries import named_resolutions
+from kbagent.usecases.revise.wordings import KEEP_APART
 
 BATCH = 256  # fixes a transaction
 SIMILAR = "similar"  # `grouped_by` of what this module decides; people's word is `human`
+_WORD = re.compile(r"\w+")
 MOST_WORDINGS = 1500  # of one issue that are compared with each other
 
 
@@ -75,8 +78,9 @@ def _group(
         return 0
     roots = group_resolutions(
         fixes.unit(np.stack([vectors[one.id] for one in free])),
-        [_compared(one) for one in free],
+        [compared(one) for one in free],
         same=_already_one(free),
+        apart=_kept_apart(kb.connection, free),
     )
     families: dict[int, list[int]] = defaultdict(list)
     for one, root in zip(free, roots.tolist(), strict=True):
@@ -114,6 +118,41 @@ def _already_one(free: Sequence[Resolution]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _compared(one: Resolution) -> FixText:
+def _kept_apart(
+    connection: sqlite3.Connection, free: Sequence[Resolution]
+) -> list[tuple[int, int]]:
+    """Pairs of rows of approaches that people said are two."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, one in enumerate(free):
+        rows[one.canonical_id].append(row)
+    return [
+        (row, other)
+        for low, high in kept_apart(connection)
+        for row in rows[low]
+        for other in rows[high]
+    ]
+
+
+def kept_apart(connection: sqlite3.Connection) -> set[tuple[int, int]]:
+    """Pairs of approaches that people said are two, lower first, as they are grouped now."""
+    told = [
+        (one.resolution_id, int(one.data["other"]))
+        for one in decisions.standing(connection, KEEP_APART)
+        if one.resolution_id is not None
+    ]
+    known = resolutions.by_ids(connection, {fix for pair in told for fix in pair})
+    heads = [
+        sorted((known[one].canonical_id, known[other].canonical_id))
+        for one, other in told
+        if one in known and other in known
+    ]
+    return {(low, high) for low, high in heads if low != high}
+
+
+def compared(one: Resolution) -> FixText:
+    """What is compared of a resolution: its words, identifiers and code, without a signature."""
     text = stripped(one.text) or one.text
-    return FixText(frozenset(tokens(text)), frozenset(identifiers(text)), one.code)
+    contrary = CONTRARY_WORDS.intersection(_WORD.findall(text.lower()))
+    stems = {stem for word in contrary for stem in tokens(word)}
+    words = frozenset(tokens(text)) - stems | contrary
+    return FixText(words, frozenset(identifiers(text)), one.code)

@@ -1,6 +1,10 @@
-"""The confidence from which a case joins an issue: learned from this knowledge base's own links."""
+"""The confidence from which a case joins an issue: learned from this knowledge base's own links.
+
+What people said of placements in a review moves it at once, by as much as their words bear.
+"""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,10 +14,12 @@ from kbagent.core.linking.threshold import (
     LEAST_HIDDEN,
     Threshold,
     choose_threshold,
+    judged_threshold,
 )
 from kbagent.store import fixes, passages, settings
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
+from kbagent.usecases.review.lessons import link_lessons
 
 KEY = "linking.threshold"
 GROWTH = 1.2  # explicit placements since the threshold was learned, before it is learned again
@@ -21,7 +27,14 @@ MOST_CASES = 30_000  # linked cases it is learned on, the newest
 
 
 def link_threshold(kb: KnowledgeBase) -> Threshold:
-    """The threshold in force: the learned one, else the documented default."""
+    """The threshold in force: the learned one, else the default, moved by people's judgements."""
+    learned = _learned(kb)
+    confidences, right = link_lessons(kb.connection)
+    moved = judged_threshold(learned.confidence, confidences, right)
+    return replace(learned, confidence=moved, learned_on=learned.learned_on + len(right))
+
+
+def _learned(kb: KnowledgeBase) -> Threshold:
     kept = settings.get(kb.connection, KEY)
     if kept is None:
         return Threshold(DEFAULT_THRESHOLD, DEFAULT_PRECISION, 0)
@@ -55,4 +68,4 @@ def refresh_threshold(kb: KnowledgeBase, model: StoredModel) -> Threshold:
     )
     with kb.database.write() as connection:
         settings.put(connection, KEY, text)
-    return learned
+    return link_threshold(kb)

@@ -53,11 +53,11 @@ def unlink(kb: KnowledgeBase, first: str, second: str, *, by: str | None = None)
         now = kb.clock()
         issues.undo_links(kb.connection, one.id, other.id, now)
         issues.add_link(kb.connection, one.id, other.id, LinkKind.NOT_SAME, PERSON, now, by=by)
-        if one.issue_id != other.issue_id:
-            return other.issue_id
         change = decisions.add(
             kb.connection, "unlink", now, by=by, data={"cases": [one.id, other.id]}
         )
+        if one.issue_id != other.issue_id:
+            return other.issue_id
         own = issues.found(kb.connection, now)
         _move(kb, [other.id], own, change, "a person took it apart", by)
     return own
@@ -173,6 +173,7 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> int:
         if decision.kind in ("link", "unlink"):
             one, other = decision.data["cases"]
             issues.undo_links(kb.connection, one, other, now)
+            issues.restore_links(kb.connection, one, other, decision.at)
         if decision.kind == "rename" and decision.issue_id is not None:
             issues.reset_title(kb.connection, decision.issue_id, *decision.data["before"])
     return len(former)

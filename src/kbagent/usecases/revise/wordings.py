@@ -12,7 +12,8 @@ from kbagent.store.resolutions import Grouping
 from kbagent.usecases.revise.targets import resolution_number
 
 HUMAN = "human"
-KINDS = ("merge resolutions", "split resolution", "rename resolution")
+KEEP_APART = "keep resolutions apart"
+KINDS = ("merge resolutions", "split resolution", "rename resolution", KEEP_APART)
 
 
 def merge(kb: KnowledgeBase, kept: str, absorbed: str, *, by: str | None = None) -> int:
@@ -46,6 +47,30 @@ def split(kb: KnowledgeBase, handle: str, *, by: str | None = None) -> int:
         # The head leaves: the others keep together under the oldest of them.
         rest = [wording.id for wording in wordings if wording.id != one.id]
         return _regroup(kb, "split resolution", one, rest, rest[0], by)
+
+
+def keep_apart(kb: KnowledgeBase, first: str, second: str, *, by: str | None = None) -> int:
+    """Two resolutions are two approaches and are never grouped by likeness; the decision's id.
+
+    Raises:
+        UnknownHandle: one is not known.
+        UsageError: they count as one approach now; that has to be split first.
+    """
+    with kb.database.write():
+        one, other = _named(kb, first), _named(kb, second)
+        if one.canonical_id == other.canonical_id:
+            raise UsageError(
+                what=f"{first} and {second} count as one approach now; take one out of it first:"
+                f" `kbagent resolution split {second}`."
+            )
+        return decisions.add(
+            kb.connection,
+            KEEP_APART,
+            kb.clock(),
+            by=by,
+            resolution_id=one.id,
+            data={"other": other.id},
+        )
 
 
 def rename(kb: KnowledgeBase, handle: str, name: str, *, by: str | None = None) -> int:
@@ -88,7 +113,7 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> None:
         if decision.kind == "rename resolution":
             assert decision.resolution_id is not None  # noqa: S101 -- always stored with it
             resolutions.set_name(kb.connection, decision.resolution_id, decision.data["before"])
-        else:
+        elif decision.kind != KEEP_APART:
             _put_back(kb, change, decision.data)
         decisions.add(kb.connection, f"undo {decision.kind}", kb.clock(), by=by, undoes=change)
 

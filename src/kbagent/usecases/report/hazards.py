@@ -1,0 +1,231 @@
+"""Hazards to what is known: one person on whom it depends, fixes that stopped, old versions.
+
+Reads the ledger and changes nothing; what to do about a hazard is for people (`review`).
+"""
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from kbagent.core.learning.change import last_break
+from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.core.retrieval.versions import has_number, version_key
+from kbagent.model.case import Verdict
+from kbagent.model.evidence import Break
+from kbagent.model.outcome import REWARD, Trial
+from kbagent.store import columns, policies, resolutions
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.moments import known
+from kbagent.usecases.mine.columns import Columns
+from kbagent.usecases.retrieve.details import issue_titles
+from kbagent.usecases.revise.confirming import confirmations
+
+FEWEST_SOLVED = 3
+"""Cases of an issue that one person alone solved, to be called at risk."""
+FEWEST_TRIED = 8
+"""Outcomes of a fix below which a change could not be told."""
+FEWEST_NEWER = 2
+"""Cases on newer versions than any on which a fix worked, before that is worth a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """An issue that only one person ever solved, on so many cases; most often with `resolution_id`.
+
+    Nobody else vouches for a fix of it either.
+    """
+
+    issue_id: int
+    title: str
+    person: str
+    solved: int
+    resolution_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """An issue that is met on newer versions than any on which a fix of it is known to work.
+
+    `resolution_id` worked most often (`worked` times), last on version `last`; `newer` cases came
+    on later versions, up to `newest`.
+    """
+
+    issue_id: int
+    title: str
+    resolution_id: int
+    worked: int
+    last: str
+    newer: int
+    newest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A fix that stopped working on an issue."""
+
+    issue_id: int
+    title: str
+    resolution_id: int
+    text: str
+    broke: Break
+
+
+def stated_versions(connection: sqlite3.Connection) -> dict[int, str]:
+    """The version that a case states; the latest where it states several."""
+    stated: dict[int, str] = {}
+    for name, _ in columns.facet_names(connection):
+        if name.casefold() in VERSION_NAMES:
+            for case_id, value in columns.facet_column(connection, name):
+                if has_number(value):
+                    stated[case_id] = max(value, stated.get(case_id, value), key=version_key)
+    return stated
+
+
+def at_risk(kb: KnowledgeBase, found: Columns) -> tuple[AtRisk, ...]:
+    """Issues solved by one person only; outcomes without a name make no claim.
+
+    An issue for which somebody else vouches is no longer at risk.
+    """
+    people: defaultdict[int, set[str]] = defaultdict(set)
+    solved: defaultdict[int, set[int]] = defaultdict(set)
+    used: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for issue, case_id, approach, by in _worked(kb, found):
+        people[issue].add(by or "")
+        solved[issue].add(case_id)
+        used[issue][approach] += 1
+    for issue, vouched in confirmations(kb.connection).items():
+        people[issue].update(one.by for one in vouched if one.by)
+    alone = [
+        issue
+        for issue, names in people.items()
+        if len(names) == 1 and "" not in names and len(solved[issue]) >= FEWEST_SOLVED
+    ]
+    titles = issue_titles(kb, sorted(alone))
+    made = [
+        AtRisk(
+            issue,
+            titles.get(issue, ""),
+            next(iter(people[issue])),
+            len(solved[issue]),
+            _most_used(used[issue]),
+        )
+        for issue in alone
+    ]
+    return tuple(sorted(made, key=lambda one: (-one.solved, one.issue_id)))
+
+
+def unconfirmed(
+    kb: KnowledgeBase, found: Columns, *, since: str | None = None
+) -> tuple[Unconfirmed, ...]:
+    """Issues of which no fix is known to work on the versions on which they are met now.
+
+    With `since` a version: those of which no fix worked on it or a later one, though cases came
+    on it. Most newer cases first. Cases and outcomes without a version make no claim.
+    """
+    version = stated_versions(kb.connection)
+    seen: defaultdict[int, list[str]] = defaultdict(list)
+    for case_id, issue in zip(found.case_ids.tolist(), found.issue.tolist(), strict=True):
+        if issue >= 0 and case_id in version:
+            seen[issue].append(version[case_id])
+    worked: defaultdict[int, list[str]] = defaultdict(list)
+    used: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for issue, case_id, approach, _ in _worked(kb, found):
+        used[issue][approach] += 1
+        if case_id in version:
+            worked[issue].append(version[case_id])
+    for issue, vouched in confirmations(kb.connection).items():
+        worked[issue].extend(str(one.data["version"]) for one in vouched if "version" in one.data)
+    made = [
+        (issue, last, newer)
+        for issue, of_issue in worked.items()
+        if issue in seen and used[issue]
+        for last in [max(of_issue, key=version_key)]
+        for newer in [_newer(seen[issue], last, since)]
+        if len(newer) >= (1 if since else FEWEST_NEWER)
+    ]
+    titles = issue_titles(kb, sorted(issue for issue, _, _ in made))
+    every = [
+        Unconfirmed(
+            issue,
+            titles.get(issue, ""),
+            head,
+            used[issue][head],
+            last,
+            len(newer),
+            max(newer, key=version_key),
+        )
+        for issue, last, newer in made
+        for head in [_most_used(used[issue])]
+    ]
+    return tuple(sorted(every, key=lambda one: (-one.newer, -one.worked, one.issue_id)))
+
+
+def _newer(seen: list[str], last: str, since: str | None) -> list[str]:
+    """The versions seen after the last one that worked; none when that is not before `since`."""
+    if since is not None and version_key(last) >= version_key(since):
+        return []
+    limit = version_key(last)
+    from_ = version_key(since) if since is not None else limit
+    return [one for one in seen if version_key(one) > limit and version_key(one) >= from_]
+
+
+def _worked(kb: KnowledgeBase, found: Columns) -> Iterator[tuple[int, int, int, str | None]]:
+    """(issue, case, approach, by) of each outcome `worked` on a case that is in an issue."""
+    rows = list(columns.worked(kb.connection))
+    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
+    for place, (case_id, approach, _, by) in zip(places.tolist(), rows, strict=True):
+        if place >= 0 and found.issue[place] >= 0:
+            yield int(found.issue[place]), case_id, approach, by
+
+
+def _most_used(counts: "Counter[int]") -> int:
+    return min(counts, key=lambda one: (-counts[one], one))
+
+
+def stopped(
+    kb: KnowledgeBase,
+    found: Columns,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> tuple[Stopped, ...]:
+    """Fixes whose outcomes fell within the period, the latest first."""
+    rows = list(columns.outcomes(kb.connection))
+    places = found.places(np.array([row[1] for row in rows], dtype=np.int64))
+    cells: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    total = 0.0
+    for i, (place, row) in enumerate(zip(places.tolist(), rows, strict=True)):
+        total += REWARD[Verdict(row[3])]
+        if place >= 0 and found.issue[place] >= 0:
+            cells[int(found.issue[place]), row[2]].append(i)
+    mean = total / max(len(rows), 1)
+    strength = policies.live(kb.connection).parameters.prior_strength
+    broken: list[tuple[int, int, Break]] = []
+    for (issue, approach), own in sorted(cells.items()):
+        if len(own) <= FEWEST_TRIED:
+            continue
+        trials = [_trial(issue, rows[i]) for i in own]
+        _, broke = last_break(trials, mean, strength)
+        inside = broke is not None and (since is None or broke.at >= since)
+        if broke is not None and inside and (until is None or broke.at < until):
+            broken.append((issue, approach, broke))
+    titles = issue_titles(kb, sorted({one[0] for one in broken}))
+    texts = resolutions.by_ids(kb.connection, {one[1] for one in broken})
+    made = [
+        Stopped(issue, titles.get(issue, ""), approach, texts[approach].text, broke)
+        for issue, approach, broke in broken
+    ]
+    return tuple(sorted(made, key=lambda one: (-one.broke.at.timestamp(), one.issue_id)))
+
+
+def _trial(issue: int, row: tuple[int, int, int, str, str]) -> Trial:
+    return Trial(
+        issue_id=issue,
+        resolution_id=row[2],
+        reward=REWARD[Verdict(row[3])],
+        at=known(row[4]),
+        id=row[0],
+    )

@@ -1,0 +1,1 @@
+"""What is put before people, a module for each kind of question."""
