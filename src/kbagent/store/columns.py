@@ -157,7 +157,8 @@ def through_lookups(
     rows = connection.execute(
         """SELECT case_id, happened_at, minutes, NOT EXISTS
             (SELECT 1 FROM showings WHERE showings.lookup_id = outcomes.lookup_id
-             AND showings.case_id = outcomes.case_id)
+             AND showings.case_id = outcomes.case_id
+             AND showings.resolution_id = outcomes.resolution_id)
         FROM outcomes WHERE lookup_id IS NOT NULL AND verdict != 'unknown' AND NOT EXISTS
             (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
         ORDER BY outcomes.id"""

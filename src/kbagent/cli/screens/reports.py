@@ -1,12 +1,16 @@
 """The report in the terminal and for scripts; what was not measured is a dash or null."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from kbagent.cli import plots
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
-from kbagent.usecases.report.compounding import Month, Report, Success
+from kbagent.cli.screens import report_words as words
+from kbagent.usecases.report.compounding import Report
+from kbagent.usecases.report.curve import Month
 
 HEADER = (
     "month",
@@ -14,9 +18,16 @@ HEADER = (
     "new",
     "known",
     "median minutes",
+    "minutes with lookup",
+    "cases with lookup",
+    "minutes without",
+    "cases without",
     "replayed",
+    "answered",
+    "with known fix",
     "success@1",
     "success@3",
+    "answered success@1",
     "recall",
     "without feedback",
     "uplift",
@@ -26,58 +37,42 @@ HEADER = (
     "confident",
     "with outcome",
 )
+EMPTY = "There are no cases in this period. Bring some in: kbagent import FILE"
 _LISTED = 8
 
 
-def format_report(found: Report) -> RenderableType:
+def format_report(found: Report, width: int = 80) -> RenderableType:
     """The screen."""
     if not found.cases:
-        return Text("There are no cases in this period. Bring some in: kbagent import FILE")
-    lines: list[RenderableType] = [
-        Text(
-            f"{found.cases:,} cases, {figures.period(found.since, found.until)};"
-            f" {found.issues:,} issues, {found.issues_repeated:,} of them seen more than once",
-            "bold",
-        ),
-        Text(verdict(found.success)),
-        Text(""),
-        Text("  month    cases new  minutes  replayed  success@1        @3  recall", "dim"),
-    ]
-    lines += [_month(one) for one in found.months]
-    lines.append(Text(_feedback(found), "dim"))
-    lines += _stories(found)
-    lines += _risks(found)
-    return Group(*lines)
-
-
-def verdict(success: Success | None) -> str:
-    """The plain sentence on whether feedback helped, on the same cases."""
-    if success is None:
-        return (
-            "Nothing could be replayed yet: no case tells what worked, or none had a predecessor."
-        )
-    at_1 = f"{100 * success.at_1:.1f} %"
-    plain = f"{100 * success.without_feedback:.1f} %"
-    basis = (
-        f"Of {success.questions:,} cases looked up again with what was known before each, what"
-        f" worked stood first in {at_1}; without feedback in {plain}. More than"
-        f" {100 * success.answerable / success.questions:.1f} % was not possible: on the others"
-        " nothing worked that had worked before."
+        return Text(EMPTY)
+    named = f"{found.name}: " if found.name != "all cases" else ""
+    head = (
+        f"{named}{found.cases:,} case{'s' if found.cases != 1 else ''},"
+        f" {figures.period(found.since, found.until)};"
+        f" {found.issues:,} issue{'s' if found.issues != 1 else ''},"
+        f" {found.issues_repeated:,} of them seen more than once"
     )
-    one = success.uplift
-    interval = f"{100 * one.estimate:+.1f} points ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
-    if one.low > 0:
-        return f"{basis} Feedback made it better by {interval}."
-    if one.high < 0:
-        return f"{basis} Feedback made it worse by {interval}: see `kbagent policy`."
-    return f"{basis} No improvement by feedback is shown: {interval}."
+    return Group(
+        Text(one_line(head), "bold"),
+        *_heading("Does it get better?"),
+        *(Padding(Text(one), (0, 0, 0, 2)) for one in words.sentences(found)),
+        *_curve(found.months, width),
+        *_heading("Month by month"),
+        *_table(found.months),
+        *_weeks(found, width),
+        *_heading("Time to resolve (measured)"),
+        Padding(Text(words.time_sentence(found)), (0, 0, 0, 2)),
+        *_knowledge(found, width),
+    )
 
 
 def report_json(found: Report) -> dict[str, Any]:
     """The same for a script."""
+    told = words.sentences(found) if found.cases else []
     return {
         **asdict(found),
-        "sentence": verdict(found.success) if found.cases else None,
+        "sentence": " ".join(told) or None,
+        "sentences": told,
         "deviations": [
             {"kind": kind, "name": name, "caught": count, "corrected": kept}
             for kind, name, count, kept in found.deviations
@@ -91,92 +86,207 @@ def report_csv(found: Report) -> str:
 
 
 def report_markdown(found: Report) -> str:
-    """The months as a table for a page, below the sentence."""
-    table = to_markdown(HEADER, [_cells(one) for one in found.months])
-    return f"{verdict(found.success)}\n\n{table}"
+    """The sentences, the months as a table, and what is kept, at risk, or went wrong."""
+    if not found.cases:
+        return f"{EMPTY}\n"
+    parts = [
+        "\n\n".join(words.sentences(found)),
+        to_markdown(HEADER, [_cells(one) for one in found.months]),
+        f"{words.time_sentence(found)}\n\n{words.feedback_sentence(found)}\n\n"
+        f"{words.weeks_sentence(found.weeks)}.\n\n{words.kept_sentence(found)}",
+    ]
+    parts += [
+        f"## {title}\n\n{to_markdown(header, rows)}"
+        for title, header, rows in tables_of(found)
+        if rows
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _month(one: Month) -> Text:
-    minutes = "–" if one.minutes is None else f"{one.minutes:,.0f}"
-    line = f"  {one.month} {one.cases:>6}{one.fresh:>4}{minutes:>9}"
-    if one.success is None:
-        return Text(f"{line}{'–':>10}")
-    s = one.success
-    recall = "–" if s.recall is None else figures.percent(s.recall)
-    bar = figures.bar(s.at_1, 8)
-    at = f"{figures.percent(s.at_1):>5} {figures.percent(s.at_3):>6} {recall:>7}"
-    return Text(f"{line}{s.questions:>10}  {bar} {at}")
+def tables_of(found: Report) -> list[tuple[str, tuple[str, ...], list[list[object]]]]:
+    """(title, header, rows) of everything that is listed, for pages."""
+    return [
+        (
+            "Rare problems solved again thanks to an earlier instance",
+            ("opened", "case", "title", "earlier case", "months later", "place", "fix"),
+            [
+                [figures.day(s.at), s.case, s.title, s.earlier, s.months_later, s.place, s.fix]
+                for s in found.stories
+            ],
+        ),
+        (
+            "Fixes that stopped working",
+            ("issue", "title", "fix", "what happened", "works instead"),
+            [
+                [
+                    f"i{g.stopped.issue_id}",
+                    g.stopped.title,
+                    f"r{g.stopped.resolution_id} {g.stopped.text}",
+                    words.gone(g),
+                    g.instead or "–",
+                ]
+                for g in found.stopped
+            ],
+        ),
+        (
+            "Contradictions",
+            ("question", "first", "second", "why it is asked"),
+            [
+                [
+                    c.question,
+                    *(f"{handle} {text}" for handle, text in (*c.sides, ("–", ""), ("–", ""))[:2]),
+                    "; ".join(c.evidence),
+                ]
+                for c in found.contradictions
+            ],
+        ),
+        (
+            "Knowledge at risk: solved by one person only",
+            ("issue", "title", "person", "cases"),
+            [[f"i{r.issue_id}", r.title, r.person, r.solved] for r in found.at_risk],
+        ),
+        (
+            "Mistakes that checks caught and put right",
+            ("day", "run", "check", "what happened"),
+            [[figures.day(p.at), p.run, p.check, words.prevented(p)] for p in found.prevented],
+        ),
+        (
+            "Deviations caught",
+            ("kind", "check", "caught", "put right"),
+            [list(row) for row in found.deviations],
+        ),
+    ]
 
 
-def _feedback(found: Report) -> str:
-    lookups = sum(one.lookups for one in found.months)
-    if not lookups:
-        return "Nothing was looked up in this period, so no feedback rate can be told."
-    told = sum(one.with_outcome for one in found.months)
-    confident = sum(one.confident for one in found.months)
-    return (
-        f"{lookups:,} lookups: {figures.percent(confident / lookups)} answered with confidence,"
-        f" {figures.percent(told / lookups)} with an outcome reported"
-    )
+def _heading(text: str) -> list[RenderableType]:
+    return [Text(""), Text(text, "bold")]
 
 
-def _stories(found: Report) -> list[RenderableType]:
-    if not found.stories:
+def _curve(months: Sequence[Month], width: int) -> list[RenderableType]:
+    """What stood first, by month, on the cases of which it is known what worked."""
+    told = [(one.month, one.success) for one in months]
+    if sum(s is not None and s.known > 0 for _, s in told) < 2:
         return []
-    head = "Rare problems whose earlier instance held the answer (replayed)"
-    lines: list[RenderableType] = [Text(""), Text(head, "bold")]
-    for one in found.stories[:_LISTED]:
-        when = f"{figures.day(one.at)}  {one_line(one.case, 30)}  {one_line(one.title, 34)}"
-        lines.append(Text(f"  {when}"))
-        after = f"{one.months_later} months after {one_line(one.earlier, 30)}"
-        lines.append(_in(f"{after}; its fix stood at place {one.place}"))
-    return lines + _more(len(found.stories))
+    ours = [s.at_1 if s else None for _, s in told]
+    plain = [s.without_feedback if s else None for _, s in told]
+    lines = plots.dots(
+        [("●", ours), ("○", plain)], [month for month, _ in told], width=min(width, 100) - 4
+    )
+    return [
+        *_heading("What worked stood first: ● live policy  ○ without feedback  ◉ the same"),
+        *(Text(f"  {line}") for line in lines),
+    ]
 
 
-def _risks(found: Report) -> list[RenderableType]:
-    lines: list[RenderableType] = []
-    if found.at_risk:
-        lines += [Text(""), Text("Knowledge at risk: solved by one person only", "bold")]
-        lines += [
-            Text(
-                f"  i{one.issue_id:<6} {one_line(one.title, 40):<40}  {one_line(one.person, 20)}"
-                f" ({one.solved})"
+def _table(months: Sequence[Month]) -> list[RenderableType]:
+    head = "  month     cases    new  asked  answered    @1    @3  plain@1  recall  minutes"
+    timed = any(one.helped for one in months)
+    return [
+        Text(head + ("  with lookup" if timed else ""), "dim"),
+        *(_month(one, timed=timed) for one in months),
+        Text("  asked: looked up again; plain@1: without feedback, on the same cases", "dim"),
+    ]
+
+
+def _month(one: Month, *, timed: bool) -> Text:
+    minutes = "–" if one.alone is None else f"{one.alone.median:,.0f}"
+    helped = "–" if one.helped is None else f"{one.helped.median:,.0f} ({one.helped.cases})"
+    s = one.success
+    if s is None:
+        told = f"{'–':>6}{'–':>10}{'–':>6}{'–':>6}{'–':>9}{'–':>8}"
+    else:
+        told = (
+            f"{s.questions:>6,}{_share(s.answered / s.questions):>10}{_share(s.at_1):>6}"
+            f"{_share(s.at_3):>6}{_share(s.without_feedback):>9}{_share(s.recall):>8}"
+        )
+    line = f"  {one.month} {one.cases:>7,}{one.fresh:>7,} {told}{minutes:>9}"
+    return Text(line + (f"{helped:>13}" if timed else ""))
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else figures.percent(share)
+
+
+def _weeks(found: Report, width: int) -> list[RenderableType]:
+    fresh = [float(one.fresh) for one in found.weeks]
+    return [
+        *_heading("New problems per week"),
+        Text("  " + plots.bars(fresh, width=min(width, 100) - 4)),
+        Padding(Text(words.weeks_sentence(found.weeks)), (0, 0, 0, 2)),
+        Padding(Text(words.feedback_sentence(found)), (0, 0, 0, 2)),
+    ]
+
+
+def _knowledge(found: Report, width: int) -> list[RenderableType]:
+    lines = [*_heading("Knowledge"), Padding(Text(words.kept_sentence(found)), (0, 0, 0, 2))]
+    lines += _listed(
+        "Rare problems solved again thanks to an earlier instance (by the replay)",
+        [(f"{figures.day(s.at)}  {s.case}  {s.title}", words.story(s)) for s in found.stories],
+        width,
+    )
+    lines += _listed(
+        "Fixes that stopped working",
+        [
+            (
+                f"r{g.stopped.resolution_id} for i{g.stopped.issue_id} {g.stopped.title}",
+                words.gone(g) + (f": {one_line(g.instead, 60)}" if g.instead else ""),
             )
-            for one in found.at_risk[:_LISTED]
-        ]
-        lines += _more(len(found.at_risk))
-    if found.stopped:
-        lines += [Text(""), Text("Fixes that stopped working", "bold")]
-        for one in found.stopped[:_LISTED]:
-            b = one.broke
-            lines.append(
-                Text(f"  r{one.resolution_id} for i{one.issue_id} {one_line(one.title, 50)}")
-            )
-            before = f"{figures.number(b.worked_before)} of {figures.number(b.tried_before)} before"
-            since = f"{figures.number(b.worked_since)} of {figures.number(b.tried_since)} since"
-            lines.append(_in(f"worked {before} {figures.day(b.at)}, {since}"))
-    if found.deviations:
-        caught = sum(row[2] for row in found.deviations)
-        kept = sum(row[3] for row in found.deviations)
-        lines += [Text(""), Text(f"Deviations: {caught} caught, {kept} corrected", "bold")]
-    return lines
+            for g in found.stopped
+        ],
+        width,
+    )
+    lines += _listed(
+        "Contradictions (settle them: kbagent review)",
+        [(c.question, "; ".join(c.evidence)) for c in found.contradictions],
+        width,
+    )
+    lines += _listed(
+        "Knowledge at risk: solved by one person only",
+        [
+            (f"i{r.issue_id} {one_line(r.title, 40)}", f"{r.person}, {r.solved} cases")
+            for r in found.at_risk
+        ],
+        width,
+    )
+    lines += [*_heading("Caught by the checks of `solve`"), _in(words.prevented_sentence(found), 2)]
+    for one in found.prevented[:_LISTED]:
+        lines.append(
+            Text("  " + one_line(f"{figures.day(one.at)}  {one.run}  {one.check}", width - 2))
+        )
+        lines.append(_in(one_line(words.prevented(one))))
+    return lines + _more(len(found.prevented))
 
 
-def _in(text: str) -> RenderableType:
-    return Padding(Text(text, "dim"), (0, 0, 0, 4))
+def _listed(title: str, rows: Sequence[tuple[str, str]], width: int) -> list[RenderableType]:
+    """A heading and two lines for each of the first rows; nothing for no rows."""
+    if not rows:
+        return []
+    lines = _heading(title)
+    for first, second in rows[:_LISTED]:
+        lines.append(Text("  " + one_line(first, width - 2)))
+        lines.append(_in(one_line(second)))
+    return lines + _more(len(rows))
+
+
+def _in(text: str, indent: int = 4) -> RenderableType:
+    return Padding(Text(text, "dim"), (0, 0, 0, indent))
 
 
 def _more(total: int) -> list[RenderableType]:
     rest = total - _LISTED
-    return [Text(f"  … and {rest} more: --format json", "dim")] if rest > 0 else []
+    return [Text(f"  … and {rest} more: --format json or --html FILE", "dim")] if rest > 0 else []
 
 
 def _cells(one: Month) -> list[object]:
     s = one.success
-    replayed: list[object] = [None] * 8
+    replayed: list[object] = [None] * 11
     if s is not None:
-        values = (s.at_1, s.at_3, s.recall, s.without_feedback)
-        uplift = (s.uplift.estimate, s.uplift.low, s.uplift.high)
-        replayed = [s.questions, *(None if v is None else round(v, 4) for v in (*values, *uplift))]
-    head = [one.month, one.cases, one.fresh, one.returning, one.minutes]
+        gap = s.uplift
+        uplift = (gap.estimate, gap.low, gap.high) if gap else (None, None, None)
+        shares = (s.at_1, s.at_3, s.recommended_at_1, s.recall, s.without_feedback, *uplift)
+        rounded = [None if v is None else round(v, 4) for v in shares]
+        replayed = [s.questions, s.answered, s.known, *rounded]
+    helped = [one.helped.median, one.helped.cases] if one.helped else [None, 0]
+    alone = [one.alone.median, one.alone.cases] if one.alone else [None, 0]
+    head = [one.month, one.cases, one.fresh, one.returning, one.minutes, *helped, *alone]
     return [*head, *replayed, one.lookups, one.confident, one.with_outcome]

@@ -32,8 +32,8 @@ from kbagent.core.text.tokens import identifiers
 from kbagent.model.policy import PolicyParameters
 from kbagent.usecases.evaluate.history import History, Ints, Vectors
 from kbagent.usecases.evaluate.past import Past
-from kbagent.usecases.retrieve.matching import CANDIDATES, COMMON, IDENTIFIERS
 from kbagent.usecases.retrieve.hits import RESOLUTIONS_SHOWN, shown_of
+from kbagent.usecases.retrieve.matching import CANDIDATES, COMMON, IDENTIFIERS
 from kbagent.usecases.reuse.approaches import Approach, approaches
 
 ISSUES_SHOWN = 5  # as a search does without -n

@@ -1,0 +1,227 @@
+"""What is kept, what it was good for, and what in it does not agree.
+
+Stories are rare issues whose earlier instance held the fix that worked again; the replay shows at
+which place it stood, not whether anybody looked. What a check prevented is told by the outcome
+that came later, where one did; a correction without an outcome is no proof.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbagent.model.case import Verdict
+from kbagent.model.outcome import REWARD
+from kbagent.store import cases, columns, resolutions
+from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.moments import known, to_text
+from kbagent.usecases.evaluate.evaluation import LIVE
+from kbagent.usecases.evaluate.history import History
+from kbagent.usecases.mine.columns import Columns
+from kbagent.usecases.report.hazards import Stopped
+from kbagent.usecases.report.replaying import Questions
+from kbagent.usecases.report.slices import Slice
+
+RARE = 4
+"""Cases, at most, of an issue that counts as rare."""
+SHOWN = 3
+"""Places among which an earlier instance's fix must stand to count as shown."""
+FEWEST_INSTEAD = 3
+"""Times another fix must have worked since a break to be named instead."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the knowledge base holds now. `approaches` are fixes; wordings of one count once."""
+
+    cases: int
+    issues: int
+    approaches: int
+    outcomes: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A case of a rare issue whose answer an earlier instance held, at `place` of the replay."""
+
+    case: str
+    title: str
+    at: datetime
+    issue_id: int
+    earlier: str
+    months_later: int
+    place: int
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A fix that stopped working, and what worked since: `instead` with (worked, tried)."""
+
+    stopped: Stopped
+    instead_id: int | None = None
+    instead: str = ""
+    worked: float = 0.0
+    tried: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two things that cannot both be right, in words; `key` names it in `kbagent review`."""
+
+    key: str
+    question: str
+    sides: tuple[tuple[str, str], ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prevented:
+    """A mistake that a check of `solve` caught and whose correction held.
+
+    `verdict` is what the outcome of that run said later; None: nobody reported one.
+    """
+
+    run: str
+    at: datetime
+    check: str
+    expected: str
+    observed: str
+    correction: str
+    verdict: Verdict | None
+
+
+def kept_of(kb: KnowledgeBase) -> Kept:
+    """What the knowledge base holds now, whatever the period."""
+    return Kept(*columns.holdings(kb.connection))
+
+
+def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Story, ...]:
+    """Rare issues: the case, and the earlier one whose fix the replay shows among the first."""
+    history = questions.history
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for place, issue in enumerate(history.issue.tolist()):
+        members[issue].append(place)
+    picked = []
+    for row in rows.tolist():
+        place, issue = int(questions.places[row]), int(questions.issue[row])
+        shown_at = int(questions.place[LIVE][row])
+        if len(members[issue]) > RARE or not 0 < shown_at <= SHOWN or not questions.found[row]:
+            continue
+        earlier = _earlier_with_same_fix(history, members[issue], place)
+        if earlier is not None:
+            picked.append((place, issue, earlier, shown_at))
+    return _told(kb, history, picked)
+
+
+def _told(
+    kb: KnowledgeBase, history: History, picked: Sequence[tuple[int, int, int, int]]
+) -> tuple[Story, ...]:
+    ids = [int(history.case_ids[p]) for row in picked for p in (row[0], row[2])]
+    known_cases = cases.by_ids(kb.connection, ids)
+    fixes = {row[0]: min(_shared(history, row[0], row[2])) for row in picked}
+    texts = resolutions.by_ids(kb.connection, set(fixes.values()))
+    made = []
+    for place, issue, earlier, shown_at in picked:
+        now = known_cases[int(history.case_ids[place])]
+        before = known_cases[int(history.case_ids[earlier])]
+        months = (history.opened[place] - history.opened[earlier]).days // 30
+        at, fix = history.opened[place], texts[fixes[place]].text
+        made.append(Story(now.ref, now.title, at, issue, before.ref, months, shown_at, fix))
+    return tuple(sorted(made, key=lambda one: (-one.months_later, one.case)))
+
+
+def _earlier_with_same_fix(history: History, members: Sequence[int], place: int) -> int | None:
+    """The latest earlier case of the issue on which the same approach had worked."""
+    earlier = [p for p in members if p < place and _shared(history, place, p)]
+    return earlier[-1] if earlier else None
+
+
+def _shared(history: History, one: int, other: int) -> frozenset[int]:
+    nothing: frozenset[int] = frozenset()
+    return history.worked.get(one, nothing) & history.worked.get(other, nothing)
+
+
+def gone_of(kb: KnowledgeBase, found: Columns, stopped: Sequence[Stopped]) -> tuple[Gone, ...]:
+    """The same fixes, each with what worked most often on its issue since it stopped."""
+    if not stopped:
+        return ()
+    since = {one.issue_id: one for one in stopped}
+    rows = list(columns.outcomes(kb.connection))
+    places = found.places(np.array([row[1] for row in rows], dtype=np.int64))
+    sums: defaultdict[tuple[int, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for place, row in zip(places.tolist(), rows, strict=True):
+        issue = int(found.issue[place]) if place >= 0 else -1
+        if issue in since and known(row[4]) >= since[issue].broke.at:
+            sums[issue, row[2]][0] += REWARD[Verdict(row[3])]
+            sums[issue, row[2]][1] += 1.0
+    best = {one.issue_id: _best(sums, one) for one in stopped}
+    texts = resolutions.by_ids(kb.connection, {one for one in best.values() if one is not None})
+    made = []
+    for one in stopped:
+        other = best[one.issue_id]
+        if other is None:
+            made.append(Gone(one))
+        else:
+            worked, tried = sums[one.issue_id, other]
+            made.append(Gone(one, other, texts[other].text, worked, tried))
+    return tuple(made)
+
+
+def _best(sums: Mapping[tuple[int, int], list[float]], one: Stopped) -> int | None:
+    """The other approach that worked most often, if often enough; ties to the oldest."""
+    rest = [
+        (worked, -approach)
+        for (issue, approach), (worked, tried) in sums.items()
+        if issue == one.issue_id and approach != one.resolution_id
+        if worked >= FEWEST_INSTEAD and worked > tried / 2.0
+    ]
+    return -max(rest)[1] if rest else None
+
+
+def contradictions_of(kb: KnowledgeBase, issues: set[int] | None) -> tuple[Contradiction, ...]:
+    """What `kbagent review` asks about contradictions, the weightiest first.
+
+    With `issues` only what concerns one of them.
+    """
+    from kbagent.usecases.review.ground import Ground
+    from kbagent.usecases.review.kinds import contradictions
+
+    ground = Ground(kb)
+    items = [
+        one
+        for one in contradictions.items(ground)
+        if issues is None or not one.issues or issues.intersection(one.issues)
+    ]
+    return tuple(
+        Contradiction(
+            key=one.key,
+            question=one.question,
+            sides=tuple((side.handle, side.text) for side in one.sides),
+            evidence=one.evidence,
+        )
+        for one in sorted(items, key=lambda one: (-one.weight, one.key))
+    )
+
+
+def prevented_of(kb: KnowledgeBase, one: Slice) -> tuple[Prevented, ...]:
+    """What checks caught and put right in the period, newest first."""
+    rows = columns.prevented(kb.connection, to_text(one.since) or "", to_text(one.until) or "9999")
+    return tuple(
+        Prevented(
+            run=row[0],
+            at=known(row[1]),
+            check=row[2],
+            expected=row[3],
+            observed=row[4],
+            correction=row[5] or "",
+            verdict=Verdict(row[7]) if row[7] else None,
+        )
+        for row in rows
+    )
