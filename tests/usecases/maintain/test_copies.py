@@ -6,20 +6,26 @@ import os
 import shutil
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kbagent.errors import Damaged, KbagentError, UnreadableFile, UsageError
 from kbagent.model.lookup import Request
 from kbagent.store import transfer
+from kbagent.store.copies import unpack
+from kbagent.store.database import Database
 from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
+from kbagent.store.migrations import migrate
 from kbagent.usecases.maintain.copies import back_up, export_lines, restore
 from kbagent.usecases.maintain.diagnosis import diagnose
 from kbagent.usecases.maintain.rebuilding import rebuild
 from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, filled, write_rows
 from tests.fakes.encoder import FakeEncoder
+from tests.store.test_migrations import FIXTURES
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +240,109 @@ def test_tallies_are_those_of_the_ledger(kb, tmp_path):
         folded = connection.execute(transfer.FOLD + " ORDER BY 1").fetchall()
         assert folded == connection.execute("SELECT * FROM tallies ORDER BY 1").fetchall()
         assert folded
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A knowledge base with rows in every table: the fixture of the newest kept schema."""
+    folder = tmp_path_factory.mktemp("everything") / "kb"
+    folder.mkdir(mode=0o700)
+    unpack(FIXTURES[-1], folder / DATABASE_NAME)
+    with open_knowledge_base(folder) as base, base.database.write() as connection:
+        for statement in EXTRA:
+            connection.execute(statement)
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")  # or an outcome could not be changed
+    return folder
+
+
+EXTRA = [
+    "INSERT INTO case_versions (case_id, replaced_at, record) VALUES (1, '2025-01-01', '{}')",
+    "INSERT INTO decisions (at, kind, issue_id, data) VALUES ('2025-01-01', 'freeze', 1, '{}')",
+]
+
+
+def test_no_table_is_left_out(everything):
+    with open_knowledge_base(everything) as base:
+        lines = [json.loads(line) for line in transfer.written_lines(base.connection, "then")]
+        tables = base.connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            " AND name NOT LIKE '%sqlite_migrations%'"
+        )
+        wanted = {row[0] for row in tables} - transfer.DERIVED
+        empty = {
+            name
+            for name in wanted
+            if base.connection.execute(f"SELECT 1 FROM {name}").fetchone() is None
+        }
+    assert set(lines[0]["rows"]) == wanted
+    assert wanted - {next(iter(line)) for line in lines[1:-1]} == empty
+    assert {
+        "decisions",
+        "runs",
+        "deviations",
+        "releases",
+        "fix_vectors",
+        "settings",
+        "policies",
+        "adapters",
+        "policy_evaluations",
+        "step_evidence",
+        "showings",
+    } <= wanted - empty
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+VALUES = (
+    TEXT
+    | st.none()
+    | st.binary(max_size=20)
+    | st.floats(allow_nan=False)
+    | st.integers(-(2**63), 2**63 - 1)
+)
+
+
+@settings(
+    max_examples=int(os.environ.get("KBAGENT_FUZZ_EXAMPLES", "25")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_value_in_any_column_comes_back_as_it_was(everything, tmp_path, data):
+    """Whatever SQLite holds in any row of any table; or it was never taken in."""
+    with open_knowledge_base(everything) as base:
+        connection = base.connection
+        connection.execute("BEGIN")
+        try:
+            for _ in range(data.draw(st.integers(1, 5))):
+                change(connection, data)
+            if connection.execute("PRAGMA foreign_key_check").fetchone():
+                return
+            before = list(transfer.written_lines(connection, "then"))
+            with closing(made_from(before, tmp_path)) as again:
+                assert list(transfer.written_lines(again, "then")) == before
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def change(connection, data):
+    """Another value in a column of a row, if the schema allows it."""
+    table = data.draw(st.sampled_from(transfer.tables_of(connection)))
+    column = data.draw(st.sampled_from(transfer._columns(connection, table)))
+    with suppress(sqlite3.IntegrityError):
+        connection.execute(f'UPDATE "{table}" SET "{column}" = ?', (data.draw(VALUES),))
+
+
+def made_from(lines, folder):
+    """A database of the newest schema with these lines in it."""
+    path = folder / "made.db"
+    path.unlink(missing_ok=True)
+    database = Database(path)
+    migrate(database)
+    connection = database.connection
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("BEGIN")
+    transfer.read_rows(connection, lines[0], lines[1:], "made")
+    connection.execute("COMMIT")
+    return connection
