@@ -30,6 +30,8 @@ SHARES = {
     "migration": 40,
     "learn": 50,
     "learn --checks": 40,
+    "review apply": 50,
+    "policy edit": 40,
 }
 
 

@@ -26,12 +26,22 @@ from kbagent.usecases.maintain.rebuilding import rebuild
 from kbagent.usecases.maintain.reencoding import use_model
 from kbagent.usecases.retain.importing import ImportOptions, import_cases
 from kbagent.usecases.retrieve.search import search
+from kbagent.usecases.review.applying import Wanted
+from kbagent.usecases.review.applying import apply as apply_records
+from kbagent.usecases.review.items import Answer
+from kbagent.usecases.review.queue import open_items
+from kbagent.usecases.revise.charter.amendment import amendment_to
+from kbagent.usecases.revise.charter.amendment import apply as amend
+from kbagent.usecases.revise.charter.document import charter_of
+from kbagent.usecases.revise.charter.reading import read_charter
+from kbagent.usecases.revise.freezing import order_now
 from kbagent.usecases.revise.outcomes import give
 from kbagent.usecases.revise.withdrawal import remove_for_good
 from tests.fakes.bases import SYMPTOMS
 from tests.fakes.encoder import FakeEncoder
 
 OUTCOMES = 12  # given by one run of `give_feedback`
+QUESTIONS = 12  # most that one run of `review` answers
 OTHER = FakeEncoder(name="other")
 PLAN = Plan(checkpoints=(10, 40), error=0.4, margin=-0.5)  # that a promotion is killed too
 
@@ -115,6 +125,33 @@ def learn_what_checks_are_worth(folder: Path) -> None:
         acknowledge(folder, "setting:confidence")
 
 
+def review(folder: Path) -> None:
+    """Answer every question that is open, one file a question, until none is left."""
+    with open_knowledge_base(folder, clock=clock) as kb:
+        for _ in range(QUESTIONS):
+            found = sorted(open_items(kb), key=lambda item: item.key)
+            if not found:
+                return
+            item = found[0]
+            records = [Wanted("1", item.key, Answer.ACCEPT, by="ana", state=item.state)]
+            done = apply_records(kb, records)
+            acknowledge(folder, f"decision:{done[0].decision}")
+
+
+def edit_policy(folder: Path) -> None:
+    """The policy file again and again, each version another."""
+    with open_knowledge_base(folder, clock=clock) as kb:
+        for number in range(6):
+            before = charter_of(kb)
+            text = f'[trust]\nana = 0.{number + 1}\n\n[[deprecate]]\nresolution = "r{number + 1}"\n'
+            amendment = amendment_to(kb, read_charter(kb, text, before, order_now))
+            if not amendment.changes:
+                continue
+            done = amend(kb, amendment, base=before, by="ana")
+            if done is not None:
+                acknowledge(folder, f"policy-file:{done.number}")
+
+
 DEEDS: dict[str, Callable[[Path], None]] = {
     "import": import_more,
     "feedback": give_feedback,
@@ -125,4 +162,6 @@ DEEDS: dict[str, Callable[[Path], None]] = {
     "migration": migrate,
     "learn": learn_and_promote,
     "learn --checks": learn_what_checks_are_worth,
+    "review apply": review,
+    "policy edit": edit_policy,
 }

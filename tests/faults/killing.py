@@ -33,9 +33,11 @@ from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, filled, write_rows
 from tests.fakes.encoder import FakeEncoder
 from tests.faults import deeds
+from tests.usecases.review.conftest import NEAR_FIXES, one_issue, two_halves
 
 CASES, MORE = 24, 40
 ENOUGH = 72  # cases, from which on something can be said of what is usual
+QUERIES = {"learn": "word3x1 word3x2 noise1", "review apply": "label printer prints blank labels"}
 ISSUES, PER_ISSUE = 12, 14  # told apart: enough for an adapter
 _EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod"}
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -68,6 +70,13 @@ def prepare(folder: Path, deed: str) -> None:
     if deed == "learn":
         with create_knowledge_base(folder) as kb:
             bring_in(kb, write_told_apart(folder.with_name("linked.jsonl")))
+        return
+    if deed == "review apply":
+        path = folder.with_name("halves.jsonl")
+        cases = [*two_halves(), *one_issue(8, (NEAR_FIXES[0], "worked"), (NEAR_FIXES[1], "worked"))]
+        path.write_text("".join(json.dumps(row) + "\n" for row in cases), encoding="utf-8")
+        with create_knowledge_base(folder) as kb:
+            bring_in(kb, path)
         return
     with filled(folder, ENOUGH if deed == "learn --checks" else CASES) as kb:
         back_up(kb, folder.with_name("backup.gz"))
@@ -145,7 +154,7 @@ def faults_after_kill(deed: str, folder: Path, before: dict[str, list[object]]) 
         ]
         found += _lost(kb.connection, deeds.acknowledged(folder))
         found += _without_adapter(kb.connection)
-        query = "word3x1 word3x2 noise1" if deed == "learn" else "printer hangs on the client"
+        query = QUERIES.get(deed, "printer hangs on the client")
         answer = search(kb, encoder, Request(query=query), log=False)
         if not answer.issues:
             found.append("a search finds nothing")
@@ -175,6 +184,9 @@ def contents(folder: Path) -> dict[str, list[object]]:
         "live": "SELECT parameters FROM policies JOIN policy_log ON policies.version ="
         " policy_log.version ORDER BY policy_log.id DESC LIMIT 1",
         "adapters": "SELECT name, hex(matrix) FROM adapters ORDER BY 1",
+        "decisions": "SELECT DISTINCT kind, issue_id, resolution_id, data FROM decisions AS one"
+        " WHERE kind != 'policy file' AND undoes IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM decisions AS later WHERE later.undoes = one.id) ORDER BY 1, 2, 3, 4",
         "settings": "SELECT key, value FROM settings ORDER BY 1",
         "active": "SELECT name FROM models WHERE state = 'active'",
         "schema": "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' ORDER BY 1",
@@ -216,6 +228,9 @@ _KEPT = {
     "policy": "SELECT count(*) FROM policies WHERE version = ?",
     "live": "SELECT count(*) FROM (SELECT version FROM policy_log ORDER BY id DESC LIMIT 1)"
     " WHERE version = ?",
+    "policy-file": "SELECT count(*) FROM decisions WHERE kind = 'policy file'"
+    " AND json_extract(data, '$.version') = ?1 + 0",
+    "decision": "SELECT count(*) FROM decisions WHERE id = ?",
     "setting": "SELECT count(*) FROM settings WHERE key = ?",
 }
 

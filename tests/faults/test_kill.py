@@ -19,6 +19,8 @@ KILLS = {
     "migration": 3,
     "learn": 2,
     "learn --checks": 3,
+    "review apply": 4,
+    "policy edit": 4,
 }
 
 
