@@ -27,6 +27,37 @@ def test_it_waits_for_eight_outcomes() -> None:
     assert grown.score > 0.0
 
 
+def test_a_fix_that_broke_is_told_sooner_than_one_that_got_worse() -> None:
+    """From 0.85: each sum is the quicker one for the fall it is tuned to."""
+    rng = np.random.default_rng(31)
+
+    def median_delay(after: float) -> float:
+        delays = []
+        for _ in range(200):
+            watch = Watch(tried=75, worked=64)
+            for place, worked in enumerate(rng.random(400) < after):
+                watch, fell = observe(watch, float(worked), 1.0, 0.6, 4.0)
+                if fell:
+                    delays.append(place + 1)
+                    break
+            else:
+                delays.append(400)
+        return float(np.median(delays))
+
+    assert median_delay(0.30) <= 15
+    assert median_delay(0.30) < median_delay(0.55) <= 50
+
+
+def test_the_outcomes_that_fell_are_those_of_the_excursion() -> None:
+    watch, alarm = Watch(tried=20, worked=18), 0
+    for reward in (0.0, 1.0, 1.0, 1.0, *[0.0] * 6):
+        watch, alarm = observe(watch, reward, 1.0, 0.8, 4.0)
+        if alarm:
+            break
+    assert alarm == 6  # the failure before the successes does not count: the sum was zero again
+    assert (watch.tried, watch.worked, watch.score) == (3.0, 0.0, 0.0)
+
+
 def test_single_failures_raise_no_alarm() -> None:
     assert last_break(trials(([1.0] * 9 + [0.0]) * 20), 0.8, 4.0)[1] is None
 
@@ -66,8 +97,9 @@ def test_nothing_to_see_in_nothing() -> None:
 def test_less_trusted_outcomes_take_longer(weight: float) -> None:
     watch = Watch(tried=40, worked=36)
     steps = 0
-    alarm = False
-    while not alarm:
-        watch, alarm = observe(watch, 0.0, weight, 0.8, 4.0)
+    fell = 0
+    while not fell:
+        watch, fell = observe(watch, 0.0, weight, 0.8, 4.0)
         steps += 1
-    assert steps == (8 if weight == 1.0 else 29)
+    assert steps == (6 if weight == 1.0 else 23)
+    assert fell == steps

@@ -1,14 +1,20 @@
 """Change: noticing that a resolution has stopped working.
 
-A one-sided CUSUM of the log-likelihood ratio runs over the outcomes of one cell: from the
-cell's mean p₀ to p₁ = max(0.05, p₀ − 0.3). When it passes 6 + 1.5·ln(n/8), n the outcomes before,
-the cell has changed (the alarm rises with n because a long history gives chance more
-opportunities: a plain 6 raised false alarms in half of all cells within 10,000 outcomes). The
-change lies where the excursion began (the last zero of the sum), which is the maximum-likelihood
-place. Evidence from before no longer counts for ranking; nothing is deleted. It looks for
-falling rates only: a resolution that got better shows it by its posterior.
+Two one-sided CUSUMs of the log-likelihood ratio run over the outcomes of one cell, from the cell's
+mean p₀ to p₁ = max(0.05, p₀ − d): d = 0.3 for a fix that got worse, 0.5 for one that broke. When
+one passes 6.5 + 1.5·ln(n/8), n the outcomes before, the cell has changed (the alarm rises with n
+because a long history gives chance more opportunities: a plain 6 raised false alarms in half of all
+cells within 10,000 outcomes). The change lies where the excursion began (the last zero of the sum),
+which is the maximum-likelihood place. Evidence from before no longer counts for ranking; nothing is
+deleted. It looks for falling rates only: a resolution that got better shows it by its posterior.
 
-Source: Page 1954, *Biometrika* 41; the values are those of the learning issue.
+A CUSUM is the quickest detector of the one fall it is tuned to (Moustakides 1986), so one tuned to
+0.3 alone is slow where a fix breaks: with both, at a bar raised from 6 to 6.5, there are no more
+false alarms at any steady rate and a fall from 0.85 to 0.30 is told at 13 outcomes instead of 15.
+
+Sources: Page 1954, *Biometrika* 41; Moustakides 1986, *Annals of Statistics* 14; several sums side
+by side, Lorden 1971, *Annals of Mathematical Statistics* 42. Numbers: simulated, see
+`benchmarks/results/patterns.md`.
 """
 
 import math
@@ -19,30 +25,47 @@ from kbagent.model.evidence import Break
 from kbagent.model.outcome import Trial
 
 MIN_TRIED = 8.0  # known outcomes before the watch begins
-DROP = 0.3  # the fall it is tuned to notice
+DROPS = (0.3, 0.5)  # the falls it is tuned to notice
 FLOOR = 0.05  # lowest rate it expects after a fall
 CEILING = 0.98  # highest rate it believes in before a fall; one failure must not raise the alarm
-ALARM = 6.0  # nats, at MIN_TRIED outcomes
+ALARM = 6.5  # nats, at MIN_TRIED outcomes
 GROWTH = 1.5  # of the alarm with ln n; above 1, so that false alarms stay few for ever
 SELECTED = 0.5  # weight of the outcomes that raised the alarm: they were picked for being bad
 CAUTION = 0.5  # standard deviations by which the mean before a fall is taken lower
 
 
 @dataclass(frozen=True, slots=True)
+class Excursion:
+    """One sum since it last was zero: nats, outcomes (weighed and counted) and their worth."""
+
+    score: float = 0.0
+    tried: float = 0.0
+    worked: float = 0.0
+    length: int = 0
+
+
+CALM = Excursion()
+ALL_CALM = (CALM,) * len(DROPS)
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
-    """A cell under watch: what counts now, and what was seen since the sum last was zero."""
+    """A cell under watch: what counts now, and an excursion for each of `DROPS`."""
 
     tried: float = 0.0
     worked: float = 0.0
-    score: float = 0.0
-    tried_since: float = 0.0
-    worked_since: float = 0.0
+    sums: tuple[Excursion, ...] = ALL_CALM
+
+    @property
+    def score(self) -> float:
+        """The higher of the sums, in nats; 0 while nothing speaks for a fall."""
+        return max(one.score for one in self.sums)
 
 
 def observe(
     watch: Watch, reward: float, weight: float, prior_mean: float, prior_strength: float
-) -> tuple[Watch, bool]:
-    """The watch after one more outcome, and whether it raised the alarm.
+) -> tuple[Watch, int]:
+    """The watch after one more outcome; and after an alarm how many outcomes fell, else 0.
 
     After an alarm only the outcomes of the excursion are left in `tried` and `worked`, each
     counted half: chance picked them, and a false alarm must be found out by trying again. p₀ is
@@ -50,23 +73,48 @@ def observe(
     the mean it is compared with. `reward` lies in [0, 1], `weight` ≥ 0.
 
     >>> watch = Watch(tried=20, worked=18)
-    >>> for _ in range(7):
-    ...     watch, alarm = observe(watch, 0.0, 1.0, 0.8, 4.0)
-    >>> alarm, watch.tried, watch.worked
-    (True, 3.5, 0.0)
+    >>> for _ in range(6):
+    ...     watch, fell = observe(watch, 0.0, 1.0, 0.8, 4.0)
+    >>> fell, watch.tried, watch.worked
+    (6, 3.0, 0.0)
     """
     tried, worked = watch.tried + weight, watch.worked + weight * reward
-    before = watch.tried - watch.tried_since
+    if reward >= 1.0 and watch.sums == ALL_CALM:  # a success cannot begin a fall
+        return Watch(tried, worked), 0
+    prior = prior_mean, prior_strength
+    sums = tuple(
+        _further(watch, one, drop, reward, weight, prior)
+        for one, drop in zip(watch.sums, DROPS, strict=True)
+    )
+    over = [one for one in sums if one.score > _bar(tried - one.tried)]
+    if over:
+        most = max(over, key=lambda one: one.score)
+        return Watch(most.tried * SELECTED, most.worked * SELECTED), most.length
+    return Watch(tried, worked, sums), 0
+
+
+def _further(
+    watch: Watch,
+    one: Excursion,
+    drop: float,
+    reward: float,
+    weight: float,
+    prior: tuple[float, float],
+) -> Excursion:
+    """The excursion with this outcome; calm when its sum falls to zero."""
+    before = watch.tried - one.tried
     if before < MIN_TRIED:
-        return Watch(tried, worked), False
-    calm = _calm(watch.worked - watch.worked_since, before, prior_mean, prior_strength)
-    score = watch.score + weight * _evidence_of_fall(calm, reward)
+        return CALM
+    calm = _calm(watch.worked - one.worked, before, *prior)
+    score = one.score + weight * _evidence_of_fall(calm, drop, reward)
     if score <= 0.0:
-        return Watch(tried, worked), False
-    tried_since, worked_since = watch.tried_since + weight, watch.worked_since + weight * reward
-    if score > ALARM + GROWTH * math.log(before / MIN_TRIED):
-        return Watch(tried_since * SELECTED, worked_since * SELECTED), True
-    return Watch(tried, worked, score, tried_since, worked_since), False
+        return CALM
+    return Excursion(score, one.tried + weight, one.worked + weight * reward, one.length + 1)
+
+
+def _bar(before: float) -> float:
+    """Nats at which `before` outcomes make an alarm."""
+    return ALARM + GROWTH * math.log(max(before, MIN_TRIED) / MIN_TRIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +142,11 @@ def follow(trials: Sequence[Trial], prior_mean: float, prior_strength: float) ->
     the change happened, `noticed_at` when the alarm was raised; the counts before reach back
     to the change before that one, or to the beginning.
     """
-    watch, start, begin, noticed = Watch(), 0, 0, -1
-    previous = 0
+    watch, previous, begin, noticed = Watch(), 0, 0, -1
     for place, trial in enumerate(trials):
-        if watch.score == 0.0:
-            start = place
-        watch, alarm = observe(watch, trial.reward, trial.weight, prior_mean, prior_strength)
-        if alarm:
-            previous, begin, noticed = begin, start, place
+        watch, fell = observe(watch, trial.reward, trial.weight, prior_mean, prior_strength)
+        if fell:
+            previous, begin, noticed = begin, place - fell + 1, place
     if noticed < 0:
         return Followed(watch.tried, watch.worked, 0, None)
     before, since = trials[previous:begin], trials[begin:]
@@ -129,10 +174,10 @@ def _calm(worked: float, tried: float, prior_mean: float, prior_strength: float)
     return min(worked / tried, shrunk) - CAUTION * doubt
 
 
-def _evidence_of_fall(calm: float, reward: float) -> float:
+def _evidence_of_fall(calm: float, drop: float, reward: float) -> float:
     """The log-likelihood ratio of one outcome, fallen against calm; partly lies between."""
     p0 = min(calm, CEILING)
-    p1 = max(FLOOR, p0 - DROP)
+    p1 = max(FLOOR, p0 - drop)
     if p1 >= p0:
         return 0.0  # nothing lower to fall to
     return reward * math.log(p1 / p0) + (1.0 - reward) * math.log((1.0 - p1) / (1.0 - p0))
