@@ -10,7 +10,6 @@ import csv
 import gzip
 import io
 import json
-import multiprocessing
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -114,15 +113,10 @@ def _measured(part: str, arguments: argparse.Namespace, told: list[Alarm]) -> li
         case "routing":
             return _routing(arguments.data, rng, quick=quick)
         case _:
-            return _apart(50_000 if quick else 1_000_000)
+            return scale_rows(20_000 if quick else 1_000_000)
 
 
 SIZES = [1000, 3000, 10_000, 30_000]
-
-
-def _apart(n: int) -> list[Row]:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(scale_rows, (n,))
 
 
 def _missing(data: Path, *names: str) -> bool:

@@ -45,8 +45,8 @@ def fill(folder: Path, count: int, seed: int) -> None:
             ),
         )
         connection.executemany(
-            "INSERT INTO issues (id, title, recorded_at) VALUES (?, ?, '')",
-            ((i + 1, f"problem {i + 1}") for i in range(ISSUES)),
+            "INSERT INTO issues (id, title, recorded_at) VALUES (?, ?, ?)",
+            ((i + 1, f"problem {i + 1}", to_text(START)) for i in range(ISSUES)),
         )
         days = np.sort(rng.integers(0, DAYS, count))
         shares = [rng.dirichlet(np.full(size, 0.8)) for size in sizes]
@@ -125,7 +125,7 @@ def _write(
     connection.executemany(
         """INSERT INTO cases (id, source, external_id, title, body, status, opened_at, closed_at,
             csat, minutes, escalated, facets, record_hash, recorded_at, updated_at)
-        VALUES (?, 'large', ?, ?, ?, 'resolved', ?, ?, ?, ?, ?, ?, x'', '', '')""",
+        VALUES (?1, 'large', ?2, ?3, ?4, 'resolved', ?5, ?6, ?7, ?8, ?9, ?10, x'', ?6, ?6)""",
         rows(),
     )
     flat = (codes + first[:-1]).tolist()

@@ -1,67 +1,85 @@
-"""A million cases with thirty facets: minutes and gigabytes for patterns and for rises."""
+"""A million cases with thirty facets, through the commands: minutes and gigabytes."""
 
-import resource
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
-
-import numpy as np
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from benchmarks.learning.table import Row
-from benchmarks.patterns.worlds import large_table
-from kbagent.core.patterns.bursts import bursts
-from kbagent.core.patterns.discovery import discover
-from kbagent.core.patterns.rises import behind, rises
+from benchmarks.patterns.largedesk import FACETS, PLANTED, RISEN, fill
 
-DAYS, ISSUES = 1000, 5000
+SEED = 1
 
 
-def _peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+@dataclass(frozen=True)
+class Ran:
+    """One run of a command: seconds by the clock and of the processor, gigabytes, its answer."""
+
+    seconds: float
+    busy: float
+    gigabytes: float
+    answer: dict[str, Any]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds / 60:.1f} minutes by the clock, {self.busy / 60:.1f} of processor time,"
+            f" {self.gigabytes:.1f} GB"
+        )
 
 
 def scale_rows(n: int) -> list[Row]:
-    """Runs in a process of its own, so that the peak of memory is this row's."""
-    rng = np.random.default_rng(1)
-    table, consequents, (feature, consequent) = large_table(n, 30, rng)
-    started = time.perf_counter()
-    found = discover(table, consequents)
-    seconds, peak = time.perf_counter() - started, _peak_gb()
-    hit = any(p.antecedent == feature and p.consequent == consequent for p in found.patterns)
-    what = f"scale, {n:,} cases × 30 facets"
-    return [
-        Row(
-            f"{what}: patterns",
-            f"{len(table.features):,} features, 5 consequents, {found.tested:,} pairs tested",
-            "≤ 10 minutes, ≤ 4 GB, planted one found",
-            f"{seconds / 60:.1f} minutes, {peak:.1f} GB, {'found' if hit else 'missed'}",
-            seconds <= 600 and peak <= 4 and hit,
-        ),
-        _emerging_row(what, n, rng),
-    ]
+    """A knowledge base of `n` cases is made, asked, and deleted again."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
+        kb = Path(folder) / "kb"
+        started = time.perf_counter()
+        fill(kb, n, SEED)
+        made = time.perf_counter() - started
+        size = sum(f.stat().st_size for f in kb.rglob("*") if f.is_file()) / 1e9
+        print(f"{n:,} cases in {made:.0f} s, {size:.1f} GB", file=sys.stderr)
+        rising, patterns = _ran(kb, "emerging"), _ran(kb, "patterns")
+    what = f"scale, {n:,} cases × {FACETS} facets, a database of {size:.1f} GB"
+    return [_patterns_row(what, patterns), _emerging_row(what, rising)]
 
 
-def _emerging_row(what: str, n: int, rng: np.random.Generator) -> Row:
-    """5,000 issues and 1,000 words over 1,000 days; one issue triples at the end."""
-    days = np.sort(rng.integers(0, DAYS, n))
-    issue = (rng.pareto(1.2, n) * 20).astype(np.int64).clip(0, ISSUES - 1)
-    issue[(days >= DAYS - 15) & (rng.random(n) < 0.01)] = 4321
-    words = {f"w{j}": np.sort(rng.choice(n, n // (20 + j), replace=False)) for j in range(1000)}
-    words = {w: rows.astype(np.int32) for w, rows in words.items()}
-    table, _, _ = large_table(min(n, 100_000), 30, rng)
+def _ran(kb: Path, *words: str) -> Ran:
+    """The command in a process of its own, so that the peak of memory is this one's."""
+    command = [sys.executable, "-m", "kbagent", *words, "--format", "json", "--kb", str(kb)]
     started = time.perf_counter()
-    counts = np.bincount(issue * DAYS + days, minlength=ISSUES * DAYS).reshape(ISSUES, DAYS)
-    weekdays = np.arange(DAYS) % 7
-    risen = [r for r in rises(counts, weekdays) if r.told >= DAYS - 28]
-    bursts(words, days, weekdays)
-    half = table.size // 2
-    parts = np.arange(half, dtype=np.int32), np.arange(half, table.size, dtype=np.int32)
-    for _ in risen[:20]:
-        behind(*parts, table.features)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    answer = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
-    hit = any(r.series == 4321 for r in risen)
+    assert status == 0, f"{words} failed"
+    print(f"{' '.join(words)}: {seconds:.0f} s", file=sys.stderr)
+    return Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, json.loads(answer))
+
+
+def _patterns_row(what: str, ran: Ran) -> Row:
+    told = {(one["antecedent"], one["consequent"]) for one in ran.answer["patterns"]}
+    hit = (f"“{PLANTED}”", "escalated") in told
+    return Row(
+        f"{what}: patterns",
+        f"`kbagent patterns`, {ran.answer['tested']:,} pairs tested, {len(told)} told",
+        "≤ 10 minutes, ≤ 4 GB, planted one found",
+        f"{ran}, {'found' if hit else 'missed'}",
+        ran.seconds <= 600 and ran.gigabytes <= 4 and hit,
+    )
+
+
+def _emerging_row(what: str, ran: Ran) -> Row:
+    told = [one["issue"] for one in ran.answer["rising"] if one["issue"]]
+    hit = f"i{RISEN + 1}" in told
     return Row(
         f"{what}: emerging",
-        "5,000 issues and 1,000 words over 1,000 days",
+        f"`kbagent emerging`, {len(told)} issues told",
         "≤ 1 minute, planted rise found",
-        f"{seconds:.0f} seconds, {'found' if hit else 'missed'}",
-        seconds <= 60 and hit,
+        f"{ran.seconds:.0f} seconds by the clock, {ran.busy:.0f} of processor time,"
+        f" {ran.gigabytes:.1f} GB, {'found' if hit else 'missed'}",
+        ran.seconds <= 60 and hit,
     )

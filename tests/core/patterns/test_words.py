@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from kbagent.core.patterns.casetable import Consequent, Factor, Kind, features_from
-from kbagent.core.patterns.messageform import form_features, release_factors, timing_factors
+from kbagent.core.patterns.messageform import (
+    MARKERS,
+    form_features,
+    release_factors,
+    timing_factors,
+)
 from kbagent.core.patterns.phrasing import formulations, way_features
 from kbagent.core.patterns.terms import candidates, term_rows, terms_of
 
@@ -138,3 +143,20 @@ def test_ways_of_answering_are_seen_in_the_text() -> None:
     seen = columns(way_features(["1. Open it\n2. Close it", "Sorry, this is due to a bug"]))
     assert seen["resolution numbers its steps"] == [0]
     assert seen["resolution apologises"] == seen["resolution says why"] == [1]
+
+
+def test_the_words_of_a_marker_never_hide_what_its_pattern_finds() -> None:
+    """Every alternative of every pattern, written out, in capitals too."""
+    told = """urgently, ASAP, immediately, right away, critical, emergency, dringend, sofort,
+    frustrating, annoyed, unacceptable, ridiculous, useless, terrible, awful, fed up, angry,
+    disappointed, waste of time, sick of, again, once more, second time, third time, still not,
+    still have, yet again, keep crashing, keeps failing, same problem, same error, please, thank,
+    thanks, kindly, appreciated, bitte, danke, merci, attached, attachments, attaching, screenshot,
+    screen shots, see the image, see log, enclosed, log file, I tried, I've already tried, tried to,
+    tried everything, restarted, restarting, reinstalled, rebooted, cleared, error 5, exception: 17,
+    failed with 3, code 0x8, 0x80070035, why?, no!, SEND BUTTON DEAD NOW""".split(",")  # noqa: SIM905 - reads better
+    for text in (form for one in told for form in (one.strip(), one.strip().upper(), f"x {one} y")):
+        for name, marker in MARKERS.items():
+            found = marker.pattern.search(text) is not None
+            assert marker.is_in(text, text.lower()) is found, (name, text)
+    assert all(any(m.pattern.search(one) for one in told) for m in MARKERS.values())

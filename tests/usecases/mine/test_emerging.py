@@ -88,6 +88,7 @@ def newcomers_desk(desk: Desk) -> None:
             odd_words(i),
             odd_words(1000 + i),
             opened_at=(DAY + timedelta(days=1.6 * i)).isoformat(),
+            facets={"version": "9.0"},
         )
         for i in range(120)
     ]

@@ -88,11 +88,29 @@ class _Work:
         return np.asarray(self.counted[g][:, level])
 
 
-def tested(table: CaseTable, consequent: Consequent, min_support: int) -> Tested:
-    """Every feature of the table against every level (or the numbers) of the consequent."""
-    known = consequent.known
-    part, outcome = table.restricted(known), _restricted(consequent, known)
-    strata = list(stratifications(part))
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The cases of which a consequent is known, and their stratifications; shared by all
+    consequents that are known of the same cases, since counting is most of the work."""
+
+    known: NDArray[np.bool_]
+    table: CaseTable
+    strata: tuple[Stratification, ...]
+
+    @classmethod
+    def of(cls, table: CaseTable, known: NDArray[np.bool_]) -> "Part":
+        """The part of the table in which `known` is true."""
+        part = table.restricted(known)
+        return cls(known, part, tuple(stratifications(part)))
+
+
+def tested(part_of: Part, consequent: Consequent, min_support: int) -> Tested:
+    """Every feature of the table against every level (or the numbers) of the consequent.
+
+    `part_of` holds the cases of which this consequent is known.
+    """
+    known, part, strata = part_of.known, part_of.table, list(part_of.strata)
+    outcome = _restricted(consequent, known)
     by_name = {factor.name: i for i, factor in enumerate(part.factors)}
     work = _Work(part, outcome, strata, [by_name[s.name] for s in strata])
     width = len(outcome.levels) if outcome.codes is not None else 1

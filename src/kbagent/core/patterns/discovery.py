@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kbagent.core.patterns.adjustment import Tested, group_codes, tested
+from kbagent.core.patterns.adjustment import Part, Tested, group_codes, tested
 from kbagent.core.patterns.casetable import CaseTable, Codes, Consequent, Kind
 from kbagent.core.patterns.contingency import (
     Counts,
@@ -152,7 +152,7 @@ def discover(
     if not table.size or not len(table.features):
         return Discovery((), 0, ())
     supported = _supported(table, settings.min_support)
-    results = [tested(supported, c, settings.min_support) for c in consequents if c.known.any()]
+    results = _results(supported, consequents, settings.min_support)
     hits, count = _hits(results, settings, also_considered)
     patterns = []
     for where in results:
@@ -160,6 +160,21 @@ def discover(
         patterns += _patterns(where, own, settings)
     patterns.sort(key=_strength)
     return Discovery(tuple(patterns), count, _apparent(results))
+
+
+def _results(table: CaseTable, consequents: Sequence[Consequent], min_support: int) -> list[Tested]:
+    """All tests, consequent by consequent."""
+    parts: list[Part] = []
+    results = []
+    for consequent in consequents:
+        known = consequent.known
+        if not known.any():
+            continue
+        part = next((one for one in parts if np.array_equal(one.known, known)), None)
+        if part is None:
+            parts.append(part := Part.of(table, known))
+        results.append(tested(part, consequent, min_support))
+    return results
 
 
 def _supported(table: CaseTable, min_support: int) -> CaseTable:

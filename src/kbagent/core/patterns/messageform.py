@@ -8,6 +8,7 @@ sentiment: every marker is a word one can point to.
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
@@ -17,39 +18,66 @@ from kbagent.core.patterns.casetable import UNRECORDED, Factor, Features, Kind, 
 
 Ints = NDArray[np.int64]
 
-MARKERS: dict[str, re.Pattern[str]] = {
-    "asks a question": re.compile(r"\?"),
-    "exclaims": re.compile(r"!"),
-    "sounds urgent": re.compile(
-        r"\b(urgent\w*|asap|immediately|right away|critical|emergency|dringend|sofort)\b", re.I
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What one can point to in a message: a pattern, and the words of which one must occur.
+
+    Looking for the words first takes a tenth of the time; without words the pattern alone decides.
+    """
+
+    pattern: re.Pattern[str]
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pattern: str, words: str) -> "Marker":
+        """The pattern is read without regard to case; the words are separated by commas."""
+        return cls(re.compile(pattern, re.I), tuple(words.split(",")))
+
+    def is_in(self, text: str, lowered: str) -> bool:
+        """Whether the text has it; `lowered` is the text in lower case."""
+        if self.words and not any(word in lowered for word in self.words):
+            return False
+        return self.pattern.search(text) is not None
+
+
+MARKERS: dict[str, Marker] = {
+    "asks a question": Marker(re.compile(r"\?"), ("?",)),
+    "exclaims": Marker(re.compile(r"!"), ("!",)),
+    "sounds urgent": Marker.of(
+        r"\b(urgent\w*|asap|immediately|right away|critical|emergency|dringend|sofort)\b",
+        "urgent,asap,immediately,right away,critical,emergency,dringend,sofort",
     ),
-    "sounds frustrated": re.compile(
+    "sounds frustrated": Marker.of(
         r"\b(frustrat\w+|annoy\w+|unacceptable|ridiculous|useless|terrible|awful|fed up|angry"
         r"|disappoint\w+|waste of time|sick of)\b",
-        re.I,
+        "frustrat,annoy,unacceptable,ridiculous,useless,terrible,awful,fed up,angry,disappoint"
+        ",waste of time,sick of",
     ),
-    "says it happened before": re.compile(
+    "says it happened before": Marker.of(
         r"\b(again|once more|second time|third time|still (?:not|no|does|is|have)|yet again"
         r"|keeps? \w+ing|same (?:problem|issue|error))\b",
-        re.I,
+        "again,once more,second time,third time,still ,keep,same ",
     ),
-    "is polite": re.compile(
-        r"\b(please|thanks?|thank you|kindly|appreciate\w*|bitte|danke|merci)\b", re.I
+    "is polite": Marker.of(
+        r"\b(please|thanks?|thank you|kindly|appreciate\w*|bitte|danke|merci)\b",
+        "please,thank,kindly,appreciate,bitte,danke,merci",
     ),
-    "mentions an attachment": re.compile(
+    "mentions an attachment": Marker.of(
         r"\b(attach(?:ed|ment|ing)s?|screen ?shots?|see (?:the )?(?:image|picture|log|file)"
         r"|enclosed|log files?)\b",
-        re.I,
+        "attach,screen,see ,enclosed,log file",
     ),
-    "tried things already": re.compile(
+    "tried things already": Marker.of(
         r"\b(i(?:'ve| have)? (?:already )?tried|tried (?:to|everything)|restart(?:ed|ing)"
         r"|reinstall(?:ed|ing)|rebooted|cleared)\b",
-        re.I,
+        "tried,restart,reinstall,rebooted,cleared",
     ),
-    "quotes an error": re.compile(
-        r"\b(error|exception|failed with|code)\b[^.\n]{0,40}\d|0x[0-9a-f]{4,}", re.I
+    "quotes an error": Marker.of(
+        r"\b(error|exception|failed with|code)\b[^.\n]{0,40}\d|0x[0-9a-f]{4,}",
+        "error,exception,failed with,code,0x",
     ),
-    "shouts": re.compile(r"\b[A-Z]{4,}\b(?:\W+\b[A-Z]{3,}\b){2,}"),
+    "shouts": Marker(re.compile(r"\b[A-Z]{4,}\b(?:\W+\b[A-Z]{3,}\b){2,}")),
 }
 SHORT, LONG = 80, 800
 """Characters below and above which a message counts as short or long."""
@@ -67,8 +95,9 @@ def form_features(messages: Iterable[str]) -> Features:
     """One feature per marker and per extreme of length; "message" begins every name."""
     has: dict[str, list[int]] = {name: [] for name in (*MARKERS, "is short", "is long")}
     for i, text in enumerate(messages):
+        lowered = text.lower()
         for name, marker in MARKERS.items():
-            if marker.search(text):
+            if marker.is_in(text, lowered):
                 has[name].append(i)
         if len(text) < SHORT:
             has["is short"].append(i)

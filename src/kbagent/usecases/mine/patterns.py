@@ -250,7 +250,7 @@ def _table(
         *(one for one in since if one.name == "release"),
     ]
     fresh = features_of([one for one in since if one.name != "release"])
-    extra, left_out = _words(connection, found, issue)
+    extra, left_out = _words(connection, found, issue, queue)
     customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
     form = joined(joined(_form(connection, found), customers), fresh)
     levels = sum(len(c.told or c.levels) or 1 for c in consequents)
@@ -345,7 +345,9 @@ def _form(connection: sqlite3.Connection, found: Columns) -> Features:
     return form_features(texts_of(connection, found))
 
 
-def _words(connection: sqlite3.Connection, found: Columns, issue: Factor) -> tuple[Features, int]:
+def _words(
+    connection: sqlite3.Connection, found: Columns, issue: Factor, queue: Factor | None
+) -> tuple[Features, int]:
     """Words and phrases worth testing, and how many eligible ones were left out."""
     least = Settings().min_support
     step = -(-found.size // VOCABULARY_CASES)
@@ -353,8 +355,10 @@ def _words(connection: sqlite3.Connection, found: Columns, issue: Factor) -> tup
     rows = term_rows(sample, max(2, least // step))
     if step > 1:
         rows = _rows_of(set(rows), texts_of(connection, found))
-    count = len(issue.levels)
-    chosen = candidates(rows, issue.codes, count)
+    flags = [(found.escalated, 2), (found.reopened, 2)]
+    if queue is not None and len(queue.levels) <= MOST_LEVELS:
+        flags.append((queue.codes, len(queue.levels)))
+    chosen = candidates(rows, issue.codes, len(issue.levels), flags)
     return chosen.features, max(0, chosen.considered - len(chosen.features))
 
 
