@@ -5,7 +5,7 @@ What other answers have settled meanwhile is passed over.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kbagent.cli.output import print_screen, screen_width, write
@@ -32,21 +32,29 @@ class Sitting:
     put_off: list[Item] = field(default_factory=list)
     decided: list[tuple[Item, int, Answer]] = field(default_factory=list)
 
+    total: int = 0
+    mark: str = ""
+
     def __post_init__(self) -> None:
-        self.ahead.extend(self.queue.items)
+        self._begin(self.queue.items, "")
 
     def run(self, key: Key) -> None:
         """Ask until nothing is left or somebody leaves; what was put off is asked once more."""
         try:
-            if self._ask_all(key):
-                self.ahead.extend(self.put_off)
-                self.put_off.clear()
+            if self._ask_all(key) and self.put_off:
+                self._begin(self.put_off, "put off: ")
+                self.put_off = []
                 self._ask_all(key)
         except KeyboardInterrupt:
             write("")
         answered = sum(answer is not Answer.LATER for _, _, answer in self.decided)
         left = len(self.ahead)
         write(screens.format_closing(answered, len(self.put_off), left))
+
+    def _begin(self, items: Sequence[Item], mark: str) -> None:
+        """Another round, over these items; `mark` stands before its count."""
+        self.ahead.extend(items)
+        self.total, self.mark = len(items), mark
 
     def _ask_all(self, key: Key) -> bool:
         """Ask what lies ahead; whether that came to its end."""
@@ -81,10 +89,9 @@ class Sitting:
             write(screens.PROMPT)
 
     def _show(self, item: Item) -> None:
-        total = len(self.queue.items)
-        place = total - len(self.ahead) + 1
+        place = f"{self.mark}{self.total - len(self.ahead) + 1} of {self.total}"
         former = self.queue.former.get(item.key)
-        print_screen(screens.format_card(item, place, total, former, width=screen_width()))
+        print_screen(screens.format_card(item, place, former, width=screen_width()))
         write(screens.PROMPT)
 
     def _answer(self, item: Item, answer: Answer) -> bool:

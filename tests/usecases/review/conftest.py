@@ -12,6 +12,11 @@ from tests.fakes.desk import Desk, odd_words, same_as, ticket, tried
 BLANK = "label printer prints blank labels since update"
 DRIVER = "reinstall the label driver on the print server"
 HEAD = "swap worn thermal head for new one"
+NEAR_FIXES = (
+    "clear queue then restart spooler service on the print host",
+    "clear queue and restart spooler service on every print machine tonight",
+)
+"""Alike by .66: near, and not near enough to count as one by themselves."""
 START = datetime(2025, 1, 10, 9, tzinfo=UTC)
 
 

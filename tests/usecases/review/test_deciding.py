@@ -18,8 +18,7 @@ from kbagent.usecases.review.items import Answer, Kind
 from kbagent.usecases.review.queue import assemble, open_items
 from kbagent.usecases.revise import families
 from tests.fakes.desk import Desk, odd_words, ticket, tried
-from tests.usecases.review.conftest import BLANK, one_issue, strangers, two_halves
-from tests.usecases.review.test_kinds import TestDuplicates
+from tests.usecases.review.conftest import BLANK, NEAR_FIXES, one_issue, strangers, two_halves
 
 STATE = {
     "memberships": "SELECT * FROM memberships ORDER BY case_id",
@@ -38,7 +37,7 @@ def state(desk: Desk) -> dict[str, list[tuple[Any, ...]]]:
 
 def rich_world(desk: Desk) -> None:
     """Items of several kinds at once."""
-    fixes = [(text, "worked") for text in TestDuplicates.FIXES]
+    fixes = [(text, "worked") for text in NEAR_FIXES]
     other = one_issue(8, *fixes)
     for case in other:
         case["attempts"][0]["by"] = "Uwe"
@@ -64,7 +63,7 @@ def test_what_was_decided_is_not_asked_again_after_the_same_import(desk: Desk) -
         decide(desk.kb, item, "reject", by="ana")
     decided = {item.key for item in items}
     assert decided.isdisjoint(item.key for item in assemble(desk.kb).items)
-    fixes = [(text, "worked") for text in TestDuplicates.FIXES]
+    fixes = [(text, "worked") for text in NEAR_FIXES]
     desk.bring(*two_halves(), *one_issue(8, *fixes))
     assert decided.isdisjoint(item.key for item in assemble(desk.kb).items)
 

@@ -11,7 +11,14 @@ from kbagent.usecases.review.queue import assemble
 from kbagent.usecases.revise import families, freezing, rules, wordings
 from kbagent.usecases.revise.rules import Remark
 from tests.fakes.desk import Desk, ticket, tried
-from tests.usecases.review.conftest import BLANK, DRIVER, day, one_issue, strangers
+from tests.usecases.review.conftest import (
+    BLANK,
+    DRIVER,
+    NEAR_FIXES,
+    day,
+    one_issue,
+    strangers,
+)
 
 RESET = "Reset the spooler port."
 
@@ -84,13 +91,8 @@ class TestLinks:
 
 
 class TestDuplicates:
-    FIXES = (
-        "clear queue then restart spooler service on the print host",
-        "clear queue and restart spooler service on every print machine tonight",
-    )
-
     def near(self, desk: Desk) -> Item:
-        desk.bring(*one_issue(6, *((text, "worked") for text in self.FIXES)))
+        desk.bring(*one_issue(6, *((text, "worked") for text in NEAR_FIXES)))
         return only(desk, Kind.DUPLICATE)
 
     def test_two_near_wordings_count_as_one_after_accepting(self, desk: Desk) -> None:
@@ -112,7 +114,7 @@ class TestDuplicates:
 
     def test_fixes_that_surely_fare_differently_are_not_asked_about(self, desk: Desk) -> None:
         verdicts = ("worked", "failed")
-        desk.bring(*one_issue(10, *zip(self.FIXES, verdicts, strict=True)))
+        desk.bring(*one_issue(10, *zip(NEAR_FIXES, verdicts, strict=True)))
         assert asked(desk, Kind.DUPLICATE) == []
 
 
@@ -267,7 +269,7 @@ def test_nothing_is_asked_about_a_frozen_issue(halves: Desk) -> None:
 
 
 def test_fixes_kept_apart_by_hand_are_not_asked_about(desk: Desk) -> None:
-    desk.bring(*one_issue(6, *((text, "worked") for text in TestDuplicates.FIXES)))
+    desk.bring(*one_issue(6, *((text, "worked") for text in NEAR_FIXES)))
     wordings.keep_apart(desk.kb, "r1", "r2")
     assert asked(desk, Kind.DUPLICATE) == []
 

@@ -35,11 +35,11 @@ _ROOMY = 3  # sides up to which each has two lines of text, so that a card fits 
 
 
 def format_card(
-    item: Item, place: int, total: int, former: Decision | None, *, width: int = 80
+    item: Item, place: str, former: Decision | None, *, width: int = 80
 ) -> RenderableType:
-    """One item: what, why with its figures, and what each key will do."""
+    """One item: what, why with its figures, and what each key will do; `place` is "3 of 41"."""
     lines: list[RenderableType] = [
-        _headline(item, f"{place} of {total}", width),
+        _headline(item, place, width),
         Text(one_line(item.question), style="bold"),
         Text(""),
     ]
@@ -93,7 +93,8 @@ def format_closing(decided: int, put_off: int, left: int) -> str:
     parts = [f"{decided} decided"]
     if put_off:
         parts.append(f"{put_off} put off")
-    parts.append(f"{left} left" if left else "nothing left")
+    if left or not put_off:
+        parts.append(f"{left} left" if left else "nothing left")
     go_on = "  go on: kbagent review" if left or put_off else ""
     back = "  take back: kbagent review undo" if decided else ""
     return f"{', '.join(parts)}.{go_on}{back}"

@@ -2,9 +2,10 @@
 
 The history is played again in time order: each case is asked among the cases opened before it, by
 its whole text and (where an encoder is at hand) by its title alone, as people ask; what engineers
-said of lookups counts too. Right is whether the recognised issue is the one the case is kept
-under; a case whose issue did not exist yet can only be recognised wrongly. Platt below a thousand
-labels, isotonic above. The threshold keeps what people promised, or is the default and says so.
+said of lookups counts too, and a review outranks it. Right is whether the recognised issue is the
+one the case is kept under; a case whose issue did not exist yet can only be recognised wrongly.
+Platt below a thousand labels, isotonic above. The threshold keeps what people promised, or is the
+default and says so.
 
 Most memberships were set by similarity itself, so the basis says how many were not.
 """
@@ -42,9 +43,10 @@ from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.ledger import first_event, last_event, record_event
 from kbagent.store.moments import known
 from kbagent.usecases.retrieve.votes import NEAREST, Votes, owners, vote_of
+from kbagent.usecases.review.lessons import answer_lessons
 
 EVENT = "confidence learned"  # in `events`: each learning, for a look back
-KEY = "confidence"  # in `settings`: what was learned
+KEY = settings.CONFIDENCE  # what was learned
 PROMISE_KEY = "confidence.promise"  # in `settings`: what people want
 MAX_ERROR = "max-error"
 MIN_COVERAGE = "min-coverage"
@@ -283,7 +285,10 @@ def _asked(
 
 
 def _told(kb: KnowledgeBase) -> list[_Label]:
-    """Lookups of which an engineer said which issue's resolution worked."""
+    """Lookups of which an engineer said which issue's resolution worked.
+
+    Where a review said that it was the wrong problem all the same, the answer was not right.
+    """
     rows = kb.connection.execute(
         """SELECT lookups.id, lookups.at, candidates, max(showings.issue_id)
         FROM lookups JOIN outcomes ON outcomes.lookup_id = lookups.id
@@ -293,14 +298,16 @@ def _told(kb: KnowledgeBase) -> list[_Label]:
         AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
         GROUP BY lookups.id ORDER BY lookups.id"""
     ).fetchall()
+    judged = answer_lessons(kb.connection)
     labels: list[_Label] = []
-    for _, at, candidates, issue in rows:
+    for lookup, at, candidates, issue in rows:
         best = json.loads(candidates)["best"][:NEAREST]
         if best:
             owner = owners(kb, [one[0] for one in best])
             ordered = sorted(best, key=lambda one: (-one[1], one[0]))
             votes = vote_of([one[1] for one in ordered], [owner[one[0]] for one in ordered])
-            labels.append((known(at), votes.clear, votes.near, float(votes.winner.issue == issue)))
+            right = votes.winner.issue == issue and judged.get(lookup, True)
+            labels.append((known(at), votes.clear, votes.near, float(right)))
     return labels
 
 

@@ -1,7 +1,7 @@
 """Suspected duplicates: two approaches of an issue that say nearly the same.
 
 Their texts are near, but not near enough to be taken for one (`core.linking.resolutions`); or
-near enough, and kept apart only because one names a version or says "not" and the other does not.
+near enough, and kept apart only because one says "not" and the other does not.
 """
 
 from collections import defaultdict
@@ -27,10 +27,8 @@ from kbagent.usecases.review.items import (
     state_of,
 )
 
-NEARLY_SAME = 0.6  # mean cosine of the wordings from which a pair is put before people; on
-# sample_data .79 of those below SAME_FIX are one approach, of those from .5 to .6 .71
-NEAR_DESPITE = 0.65  # the same for pairs that `contradict` each other; there all of 7 are one
-MOST_PAIRS = 300  # of one issue that are read word by word, the nearest
+NEARLY_SAME = 0.6  # mean cosine of the wordings from which a pair is put before people
+MOST_WORDS = 40  # different ones of a text; longer ones are stories, and alike by what they tell
 
 Matrix = NDArray[np.float64]
 
@@ -68,7 +66,7 @@ def items(ground: Ground) -> Iterator[Item]:
         if pair in apart or _differ(ground, pair, shared):
             continue
         against = _against(texts, pair)
-        if against is not None and (NEAR_DESPITE if against else 0.0) <= cosines[pair]:
+        if against is not None and (SAME_FIX if against else NEARLY_SAME) <= cosines[pair]:
             where = max(shared, key=lambda one: (_tried(ground, one, pair), -one))
             yield _item(ground, pair, cosines[pair], where, against=against)
 
@@ -96,7 +94,10 @@ def _texts(ground: Ground, model_id: int, heads: Sequence[int]) -> _Texts:
 
 
 def _near(heads: Sequence[int], texts: _Texts) -> Iterator[tuple[int, int, float]]:
-    """(one, other, mean cosine) of the nearest pairs of approaches, lower id first."""
+    """(one, other, mean cosine) of approaches that are each other's nearest, lower id first.
+
+    Among hundreds of fixes some are always near; when one pair is decided the next may follow.
+    """
     wordings, vectors = texts.wordings, texts.vectors
     known = [head for head in heads if any(w in vectors for w in wordings[head])]
     if len(known) < 2:
@@ -106,24 +107,30 @@ def _near(heads: Sequence[int], texts: _Texts) -> Iterator[tuple[int, int, float
     owner = np.zeros((len(known), len(rows)))
     owner[[place for place, _ in rows], np.arange(len(rows))] = 1.0
     centres = (owner @ matrix) / owner.sum(axis=1, keepdims=True)
-    mean: Matrix = np.triu(centres @ centres.T, k=1)
-    pairs = np.argwhere(mean >= NEARLY_SAME)
-    order = np.argsort(-mean[pairs[:, 0], pairs[:, 1]], kind="stable")[:MOST_PAIRS]
-    for low, high in pairs[order].tolist():
-        yield known[low], known[high], float(mean[low, high])
+    mean: Matrix = centres @ centres.T
+    np.fill_diagonal(mean, -np.inf)
+    nearest = mean.argmax(axis=1)
+    for low, high in enumerate(nearest.tolist()):
+        if low < high and nearest[high] == low and mean[low, high] >= NEARLY_SAME:
+            yield known[low], known[high], float(mean[low, high])
 
 
 def _against(texts: _Texts, pair: tuple[int, int]) -> bool | None:
-    """Whether the wordings `contradict` each other; None when they can be one approach never."""
+    """Whether the wordings `contradict` each other; None when nothing is asked of them at all."""
     mine, theirs = (texts.of(head) for head in pair)
-    if any(_excluded(a, b) for a in mine for b in theirs):
+    if max(len(one.words) for one in (*mine, *theirs)) > MOST_WORDS:
+        return None
+    if any(_exclude(a, b) for a in mine for b in theirs):
         return None
     return any(contradict(a, b) for a in mine for b in theirs)
 
 
-def _excluded(one: FixText, other: FixText) -> bool:
+def _exclude(one: FixText, other: FixText) -> bool:
+    """Whether two texts cannot be one fix: other codes, other versions or paths, the contrary."""
     coded = bool(one.code and other.code and one.code.casefold() != other.code.casefold())
-    return coded or exclude_each_other(one, other)
+    named = bool(one.identifiers and other.identifiers)
+    disjoint = named and not one.identifiers & other.identifiers
+    return coded or disjoint or exclude_each_other(one, other)
 
 
 def _differ(ground: Ground, pair: tuple[int, int], shared: Sequence[int]) -> bool:
@@ -146,7 +153,7 @@ def _item(
     told = {fix: len(ground.cells[issue, fix]) for fix in pair}
     kept, absorbed = sorted(told, key=lambda fix: (-told[fix], fix))
     why = (
-        "they were kept apart: one negates, or names a version or path, and the other does not"
+        "so alike they would count as one, but only one of them says 'not', or the contrary"
         if against
         else f"texts count as one approach by themselves from {SAME_FIX:.2f} on"
     )
