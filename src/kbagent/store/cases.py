@@ -95,6 +95,22 @@ def replace(
     _write_facets(connection, case_id, record.facets)
 
 
+def last_version(connection: sqlite3.Connection, case_id: int) -> int:
+    """The id of the newest version that is kept of a case; 0 when none is."""
+    row = connection.execute(
+        "SELECT coalesce(max(id), 0) FROM case_versions WHERE case_id = ?", (case_id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def version(connection: sqlite3.Connection, version_id: int) -> dict[str, Any]:
+    """An earlier version of a case, by the names of its columns; empty when it is gone."""
+    row = connection.execute(
+        "SELECT record FROM case_versions WHERE id = ?", (version_id,)
+    ).fetchone()
+    return dict(json.loads(row[0])) if row else {}
+
+
 def by_ids(connection: sqlite3.Connection, case_ids: Iterable[int]) -> dict[int, Case]:
     """The cases with these ids; unknown ids are left out."""
     found: dict[int, Case] = {}
@@ -149,7 +165,9 @@ def span(
     for chunk in chunks(case_ids):
         marks = ",".join("?" * len(chunk))
         row = connection.execute(
-            f"SELECT min(opened_at), max(opened_at) FROM cases WHERE id IN ({marks})", chunk
+            "SELECT min(opened_at), max(opened_at) FROM cases INDEXED BY cases_outlined"
+            f" WHERE id IN ({marks})",
+            chunk,
         ).fetchone()
         found.extend(one for one in row if one is not None)
     return to_moment(min(found, default=None)), to_moment(max(found, default=None))

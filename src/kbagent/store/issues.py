@@ -142,7 +142,8 @@ def members_of_each(
     for chunk in chunks(issue_ids):
         marks = ",".join("?" * len(chunk))
         rows = connection.execute(
-            f"""SELECT issue_id, case_id FROM memberships JOIN cases ON cases.id = case_id
+            f"""SELECT issue_id, case_id FROM memberships
+            CROSS JOIN cases INDEXED BY cases_outlined ON cases.id = case_id
             WHERE issue_id IN ({marks}) AND withdrawn_at IS NULL ORDER BY opened_at, case_id""",
             chunk,
         )

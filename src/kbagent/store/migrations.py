@@ -534,7 +534,24 @@ CREATE TABLE releases (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (m001_foundation, m002_learning, m003_fixes, m004_runs, m005_releases)
+
+def m006_outlines(db: "SqliteUtilsDatabase") -> None:
+    """What a search asks of hundreds of cases: whether they are there, and since when."""
+    _execute_all(db, _OUTLINES)
+
+
+_OUTLINES = """
+CREATE INDEX cases_outlined ON cases (id, opened_at, withdrawn_at);
+"""
+
+MIGRATIONS = (
+    m001_foundation,
+    m002_learning,
+    m003_fixes,
+    m004_runs,
+    m005_releases,
+    m006_outlines,
+)
 """In the order they were released; new ones are appended."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

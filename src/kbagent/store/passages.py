@@ -154,16 +154,36 @@ def of_cases(
     return np.array(owners, dtype=np.int64), from_blobs(blobs)
 
 
-def owners(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, int]:
+def owners(
+    connection: sqlite3.Connection, model_id: int, passage_ids: Sequence[int]
+) -> dict[int, int]:
     """Which live case each passage belongs to; retired and withdrawn ones are left out."""
+    rows = "passages AS row INDEXED BY passages_in_order"
+    return _owners(connection, rows, passage_ids, "AND model_id = ?", model_id)
+
+
+def document_owners(connection: sqlite3.Connection, document_ids: Sequence[int]) -> dict[int, int]:
+    """Which live case each document belongs to; retired and withdrawn ones are left out."""
+    return _owners(connection, "documents AS row", document_ids)
+
+
+def _owners(
+    connection: sqlite3.Connection,
+    rows: str,
+    ids: Sequence[int],
+    condition: str = "",
+    *values: int,
+) -> dict[int, int]:
+    """By way of indexes alone: the rows themselves are long and lie far apart."""
     found: dict[int, int] = {}
-    for chunk in chunks(passage_ids):
+    for chunk in chunks(ids):
         marks = ",".join("?" * len(chunk))
         found.update(
             connection.execute(
-                f"""SELECT passages.id, case_id FROM passages JOIN cases ON cases.id = case_id
-                WHERE passages.id IN ({marks}) AND retired = 0 AND withdrawn_at IS NULL""",
-                chunk,
+                f"""SELECT row.id, case_id FROM {rows}
+                CROSS JOIN cases INDEXED BY cases_outlined ON cases.id = case_id
+                WHERE row.id IN ({marks}) AND retired = 0 AND withdrawn_at IS NULL {condition}""",
+                (*chunk, *values),
             )
         )
     return found
@@ -180,21 +200,6 @@ def ids_of_cases(connection: sqlite3.Connection, model_id: int, case_ids: Sequen
         )
         found.extend(row[0] for row in rows)
     return np.array(sorted(found), dtype=np.int64)
-
-
-def document_owners(connection: sqlite3.Connection, document_ids: Sequence[int]) -> dict[int, int]:
-    """Which live case each document belongs to; retired and withdrawn ones are left out."""
-    found: dict[int, int] = {}
-    for chunk in chunks(document_ids):
-        marks = ",".join("?" * len(chunk))
-        found.update(
-            connection.execute(
-                f"""SELECT documents.id, case_id FROM documents JOIN cases ON cases.id = case_id
-                WHERE documents.id IN ({marks}) AND retired = 0 AND withdrawn_at IS NULL""",
-                chunk,
-            )
-        )
-    return found
 
 
 def documents_of_cases(connection: sqlite3.Connection, case_ids: Sequence[int]) -> Ids:

@@ -70,7 +70,7 @@ def nearest_cases(kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count
         similarity = vectors @ matrix.T
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
         found.extend(int(one) for one in np.unique(ids[nearest]))
-    return set(passages.owners(kb.connection, found).values())
+    return set(passages.owners(kb.connection, model.id, found).values())
 
 
 def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:

@@ -128,7 +128,7 @@ def _nearest(likeness: Likeness, opened: Indexes, scope: Scope) -> list[int]:
         best.update(zip(cases.tolist(), likeness.of(cases).tolist(), strict=True))
     for ids, matrix in passages.stream(connection, space.model.id, after=covered):
         similarity = (likeness.query @ space.turned(matrix).T).max(axis=0)
-        owners = _owners(likeness.kb, ids)
+        owners = _owners(likeness.kb, space.model.id, ids)
         for case_id, value in zip(owners.tolist(), similarity.tolist(), strict=True):
             if case_id != NONE and scope.admits(case_id):
                 best[case_id] = max(value, best.get(case_id, value))
@@ -141,12 +141,12 @@ def _nearest_indexed(index: DenseGeneration, likeness: Likeness, scope: Scope) -
     A narrow scope is handed to the index. Of a wide one the nearest of all are taken, ever more of
     them until enough are in scope: half of all cases need no list of half a million passages.
     """
-    kb = likeness.kb
+    kb, model_id = likeness.kb, likeness.space.model.id
     wanted = CANDIDATES + _SPARE + len(scope.left_out)
 
     def owned(depth: int, allowed: Ids | None) -> Ids:
         ids, _ = index.search(likeness.query, depth, allowed=allowed)
-        return scope.admitted(_owners(kb, distinct(ids[ids >= 0])))
+        return scope.admitted(_owners(kb, model_id, distinct(ids[ids >= 0])))
 
     for depth in scope.depths(wanted, index.count):
         inside = owned(depth, None)
@@ -154,15 +154,14 @@ def _nearest_indexed(index: DenseGeneration, likeness: Likeness, scope: Scope) -
             return distinct(inside)
     if scope.case_ids is None:
         return distinct(owned(wanted, None))
-    model_id = likeness.space.model.id
     named = passages.ids_of_cases(kb.connection, model_id, scope.case_ids.tolist())
     return distinct(owned(wanted, named))
 
 
-def _owners(kb: KnowledgeBase, passage_ids: Ids) -> Ids:
+def _owners(kb: KnowledgeBase, model_id: int, passage_ids: Ids) -> Ids:
     """The live case of each passage; `NONE` of one that is retired or withdrawn."""
     column = kb.memory.one("owners of passages", IdColumn)
-    return column.of(passage_ids, lambda missing: passages.owners(kb.connection, missing))
+    return column.of(passage_ids, lambda missing: passages.owners(kb.connection, model_id, missing))
 
 
 def _fused(
