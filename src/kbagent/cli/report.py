@@ -1,6 +1,7 @@
 """`kbagent report`."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,8 @@ def report(
     filters = tuple(parse_filter(text) for text in where or ())
     one = Slice(start_of("--since", since), end_of("--until", until), filters)
     other = _other(one, compare) if compare else None
+    if sys.stderr.isatty():
+        sys.stderr.write("reading the cases …")  # until there is something to count
     with (
         open_knowledge_base(folder_of(kb), notify=tell) as base,
         counting("looking up again") as progress,

@@ -111,7 +111,7 @@ def test_an_empty_side_is_said_and_not_compared(desk: Desk):
     nobody = Slice(where=(parse_filter("product=C"),))
     found = compare(desk.kb, lambda *_: None, Slice(), nobody)
     assert all(one.difference is None for one in found.rows)
-    assert "no cases in product=C" in remark(found)
+    assert "no case in “product=C”" in remark(found)
     assert comparison_json(found)["other"]["success"] is None
 
 

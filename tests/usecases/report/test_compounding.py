@@ -217,3 +217,17 @@ def test_a_sample_says_of_how_many_it_is(desk: Desk):
     assert report(desk.kb, lambda *_: None, most=10) == sample
     whole = report(desk.kb, lambda *_: None, most=0)
     assert whole.success is not None and whole.success.questions == 40
+
+
+def test_whoever_interrupts_it_leaves_no_trace(desk: Desk):
+    desk.bring(*rare_pair())
+    before = desk.dump()
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        report(desk.kb, interrupt)
+    assert desk.dump() == before
+    assert made(desk).cases == 2
+    assert desk.dump() == before

@@ -34,7 +34,7 @@ def remark(found: Comparison) -> str:
     """What to bear in mind of these two."""
     empty = [side.name for side in (found.one, found.other) if not side.cases]
     if empty:
-        return f"There are no cases in {' or in '.join(empty)}, so nothing can be compared."
+        return f"Nothing can be compared: there is no case in “{'” nor in “'.join(empty)}”."
     shared = f" {found.shared:,} cases are on both sides." if found.shared else ""
     return RESERVATION + shared
 
@@ -60,7 +60,8 @@ def comparison_markdown(found: Comparison) -> str:
     header = ("measure", found.one.name, found.other.name, "difference (95 %)")
     rows = [[row.name, told(row, row.one), told(row, row.other), gap(row)] for row in found.rows]
     safe = tuple(one_line(name).replace("|", "\\|").replace("<", "&lt;") for name in header)
-    return f"{to_markdown(safe, rows)}\n{remark(found)}\n"
+    said = remark(found).replace("&", "&amp;").replace("<", "&lt;")
+    return f"{to_markdown(safe, rows)}\n{said}\n"
 
 
 def told(row: Row, side: Side) -> str:

@@ -123,8 +123,8 @@ def replay(
                 moment = history.opened[place]
                 past.advance(moment if until is None else min(moment, until))
             _ask(history, pasts, chronicle, contenders, spaces, similar, row, place, result, judge)
-            if row % REPORTED == 0:
-                progress(begin + row, len(questions))
+            if (row + 1) % REPORTED == 0:
+                progress(begin + row + 1, len(questions))
         progress(min(begin + BLOCK, len(questions)), len(questions))
     return result
 

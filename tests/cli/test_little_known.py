@@ -1,0 +1,94 @@
+"""With nothing, one case, or no outcome, every command of this part says something sensible."""
+
+import pytest
+
+from kbagent.store.knowledge_base import create_knowledge_base
+from tests.cli.conftest import invoke, write_export
+from tests.cli.pages import Page
+from tests.fakes.desk import odd_words, ticket
+
+COMMANDS = {
+    "report": ("table", "json", "csv", "md"),
+    "patterns": ("table", "json", "csv", "md"),
+    "emerging": ("table", "json", "csv", "md"),
+}
+NONSENSE = ("nan", "inf", "None", "Traceback", "-0.0")
+
+
+@pytest.fixture(scope="module", params=["empty", "one case", "no outcome"])
+def little(request, tmp_path_factory):
+    """(which, its knowledge base)."""
+    folder = tmp_path_factory.mktemp("little")
+    create_knowledge_base(folder / "kb").close()
+    count = {"empty": 0, "one case": 1, "no outcome": 30}[request.param]
+    tickets = [
+        ticket(
+            str(n), f"printer {odd_words(n % 10)}", opened_at=f"2025-0{1 + n % 6}-11T10:00:00Z",
+            status="open", facets={"product": "A"},
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    if tickets:
+        export = write_export(folder / "desk.jsonl", *tickets)
+        assert invoke("import", str(export), kb=folder / "kb").code == 0
+    return request.param, folder / "kb"
+
+
+@pytest.mark.parametrize(
+    ("command", "form"), [(name, form) for name, forms in COMMANDS.items() for form in forms]
+)
+def test_every_format_is_sensible(little, command, form):
+    _, kb = little
+    ran = invoke(command, "--format", form, kb=kb)
+    assert ran.code == 0, ran.err
+    words = ran.out.replace(",", " ").replace("|", " ").split()
+    assert not set(NONSENSE) & set(words)
+    if form == "json":
+        assert ran.json is not None
+    elif form in ("table", "csv"):
+        assert ran.out.strip()
+    if form == "table":
+        assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_report_says_what_is_missing(little):
+    which, kb = little
+    out = " ".join(invoke("report", kb=kb).out.split())
+    if which == "empty":
+        assert "There are no cases" in out and "kbagent import" in out
+        return
+    assert "nothing can be said of time" in out
+    assert "no feedback rate can be told" in out
+    told = "Nothing could be looked up again" if which == "one case" else "success cannot be told"
+    assert told in out
+    assert "Better" not in out and "No improvement" not in out
+
+
+def test_the_page_is_sound(little, tmp_path):
+    which, kb = little
+    file = tmp_path / "page.html"
+    assert invoke("report", "--html", str(file), kb=kb).code == 0
+    page = Page(file.read_text(encoding="utf-8"))
+    assert (page.unclosed, page.outside) == ([], [])
+    assert ("There are no cases" in page.text) == (which == "empty")
+
+
+def test_nothing_can_be_compared_with_nothing(little):
+    which, kb = little
+    ran = invoke("report", "--compare", "1999", kb=kb)
+    assert ran.code == 0, ran.err
+    assert "“from 1999-01-01 to 1999-12-31”" in " ".join(ran.out.split())
+    wrong = invoke("report", "--where", "team=A", kb=kb)
+    assert wrong.code == 2
+    assert which and "team" in wrong.err
+
+
+def test_route_abstains_and_says_so(little):
+    """Nothing is known of queues, so none is named; the exit code says that there is no answer."""
+    _, kb = little
+    ran = invoke("route", "the printer hangs", "--format", "json", kb=kb)
+    assert ran.code in (0, 3), ran.err
+    assert "Traceback" not in ran.err
+    told = invoke("route", "the printer hangs", kb=kb)
+    assert told.code == ran.code
+    assert told.out.strip() or told.err.strip()
