@@ -31,9 +31,9 @@ from kbagent.usecases.maintain.copies import back_up
 from kbagent.usecases.maintain.diagnosis import diagnose
 from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, filled, write_rows
+from tests.fakes.desk import odd_words, same_as, ticket, tried
 from tests.fakes.encoder import FakeEncoder
 from tests.faults import deeds
-from tests.usecases.review.conftest import NEAR_FIXES, one_issue, two_halves
 
 CASES, MORE = 24, 40
 ENOUGH = 72  # cases, from which on something can be said of what is usual
@@ -73,8 +73,7 @@ def prepare(folder: Path, deed: str) -> None:
         return
     if deed == "review apply":
         path = folder.with_name("halves.jsonl")
-        cases = [*two_halves(), *one_issue(8, (NEAR_FIXES[0], "worked"), (NEAR_FIXES[1], "worked"))]
-        path.write_text("".join(json.dumps(row) + "\n" for row in cases), encoding="utf-8")
+        path.write_text("".join(json.dumps(row) + "\n" for row in doubtful()), encoding="utf-8")
         with create_knowledge_base(folder) as kb:
             bring_in(kb, path)
         return
@@ -108,6 +107,31 @@ def write_told_apart(path: Path) -> Path:
             }
             file.write(json.dumps(row) + "\n")
     return path
+
+
+def doubtful() -> list[dict[str, object]]:
+    """Cases about which there is something to ask: two fixes of one problem, two like wordings."""
+    blank = "label printer prints blank labels since update"
+    driver = "reinstall the label driver on the print server"
+    head = "swap worn thermal head for new one"
+    near = (
+        "clear queue then restart spooler service on the print host",
+        "clear queue and restart spooler service on every print machine tonight",
+    )
+    badge = "badge reader at the north gate turnstile refuses every card"
+    cases = [ticket(f"a{n}", f"{blank} {n}", attempts=[tried(driver)]) for n in range(6)]
+    cases += [
+        ticket(f"b{n}", f"{blank} at noon every friday here", attempts=[tried(head)])
+        for n in range(2)
+    ]
+    cases += [
+        ticket(f"x{n}", odd_words(n), attempts=[tried(odd_words(1000 + n))]) for n in range(20)
+    ]
+    cases += [
+        ticket(f"p{n}", badge, links=same_as("p0") if n else [], attempts=[tried(near[n % 2])])
+        for n in range(8)
+    ]
+    return cases
 
 
 def copied(template: Path, target: Path) -> Path:

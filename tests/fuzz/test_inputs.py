@@ -18,8 +18,6 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import KbagentError
 from kbagent.model.case import CaseRecord, Reject
 from kbagent.model.lookup import Request
-from kbagent.store import transfer
-from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.store.readers import open_export
 from kbagent.usecases.maintain.copies import export_lines, restore
 from kbagent.usecases.retrieve.search import search
@@ -200,40 +198,3 @@ def test_nothing_on_a_screen_acts(text):
     cell = csv_cell(text)
     assert not cell.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r"))
     assert to_csv(["a"], [[text]]).startswith("a\n")
-
-
-FLOATS = st.floats(allow_nan=False)
-VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | FLOATS | st.binary(max_size=20)
-CLEAN = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-
-
-@settings(FUZZ, max_examples=max(10, EXAMPLES // 5))
-@given(st.lists(st.tuples(CLEAN, CLEAN, VALUES | CLEAN), unique_by=lambda row: row[0], max_size=8))
-def test_the_round_trip_keeps_every_value(tmp_path_factory, rows):
-    """Any text, number, bytes or null that SQLite holds comes back as it was."""
-    from kbagent.store.knowledge_base import create_knowledge_base
-
-    folder = tmp_path_factory.mktemp("trip")
-    with create_knowledge_base(folder / "kb") as kb:
-        with kb.database.write() as connection:
-            for number, (key, value, other) in enumerate(rows):
-                connection.execute("INSERT INTO settings VALUES (?, ?)", (key, value))
-                connection.execute(
-                    "INSERT INTO case_versions (case_id, replaced_at, record) VALUES (?, ?, ?)",
-                    (_case(connection, number, value), value, "x"),
-                )
-                connection.execute("UPDATE cases SET csat = ? WHERE id = ?", (other, number + 1))
-        before = list(transfer.written_lines(kb.connection, "then"))
-        export_lines(kb, folder / "kb.jsonl")
-    restore(folder / "kb.jsonl", folder / "again")
-    with open_knowledge_base(folder / "again") as kb:
-        assert list(transfer.written_lines(kb.connection, "then")) == before
-
-
-def _case(connection, number, title):
-    cursor = connection.execute(
-        "INSERT INTO cases (id, source, external_id, title, body, status, facets, record_hash,"
-        " recorded_at, updated_at) VALUES (?, 's', ?, ?, '', 'open', '[]', x'00', 'a', 'a')",
-        (number + 1, str(number), title),
-    )
-    return cursor.lastrowid

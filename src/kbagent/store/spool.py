@@ -102,6 +102,12 @@ def absorb(database: Database, folder: Path, *, timeout: float | None = None) ->
     return taken
 
 
+def set_aside(folder: Path) -> None:
+    """What waits was asked of a knowledge base that is replaced: its ids mean other rows now."""
+    for path in waiting(folder):
+        path.replace(path.with_suffix(".unreadable"))  # doctor names it
+
+
 def absorb_if_free(database: Database, folder: Path) -> None:
     """Take in what waits unless somebody is writing: for commands that only read."""
     with suppress(Locked):
@@ -125,16 +131,23 @@ def _take_in(connection: sqlite3.Connection, path: Path) -> int:
     if stored is not None:
         path.rename(path.with_suffix(".unreadable"))
         return 0
-    lookup_id = lookups.add(
-        connection,
-        lookup,
-        showings,
-        model_id=content.get("model_id"),
-        generation=content.get("generation"),
-    )
-    ledger.record_event(
-        connection, lookup_id, "lookup", lookup.at, lookup.by, {"shown": content.get("shown", 0)}
-    )
+    connection.execute("SAVEPOINT waiting")
+    try:
+        lookup_id = lookups.add(
+            connection,
+            lookup,
+            showings,
+            model_id=content.get("model_id"),
+            generation=content.get("generation"),
+        )
+        shown = {"shown": content.get("shown", 0)}
+        ledger.record_event(connection, lookup_id, "lookup", lookup.at, lookup.by, shown)
+    except (sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError):  # of another state
+        connection.execute("ROLLBACK TO waiting")
+        path.rename(path.with_suffix(".unreadable"))
+        return 0
+    finally:
+        connection.execute("RELEASE waiting")
     return 1
 
 

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kbagent.errors import UnreadableFile
+from kbagent.model.case import Verdict
+from kbagent.store.moments import known
 
 FORMAT = 1
 KIND = "knowledge base"
@@ -30,6 +32,14 @@ DERIVED = frozenset({"tallies"})
 VECTORS = "passages"
 _OWN = "sqlite_"  # tables that SQLite keeps for itself
 _HISTORY = "_sqlite_migrations"
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "INTEGER": (int,),
+    "REAL": (int, float),
+    "TEXT": (str,),
+    "BLOB": (bytes,),
+}
+_JSON = frozenset({"facets", "request", "candidates", "parameters", "data", "record"})
+_WORDS = {"verdict": frozenset(map(str, Verdict)) | {"done", "stuck"}}
 _CASTS = {"inf": math.inf, "-inf": -math.inf}
 
 
@@ -159,8 +169,8 @@ def _fill(
     connection: sqlite3.Connection, first: bytes, lines: Iterable[bytes], place: str
 ) -> dict[str, int]:
     """Insert every row; how many of each table. The last line must be the right one."""
-    known = {table: set(_columns(connection, table)) for table in tables_of(connection)}
-    for table in known:  # what a migration put there is among the rows that were written
+    columns = {table: _types(connection, table) for table in tables_of(connection)}
+    for table in columns:  # what a migration put there is among the rows that were written
         connection.execute(f'DELETE FROM "{table}"')
     digest = hashlib.sha256(first)
     counts: dict[str, int] = {}
@@ -175,7 +185,7 @@ def _fill(
                 raise _refused(place, number + 1, "something follows the last line")
             return counts
         digest.update(line)
-        table = _insert(connection, entry, known, place, number)
+        table = _insert(connection, entry, columns, place, number)
         counts[table] = counts.get(table, 0) + 1
     raise _refused(place, number, "it ends before its last line")
 
@@ -183,18 +193,21 @@ def _fill(
 def _insert(
     connection: sqlite3.Connection,
     entry: dict[str, Any],
-    known: Mapping[str, set[str]],
+    types: Mapping[str, Mapping[str, str]],
     place: str,
     number: int,
 ) -> str:
     table, row = next(iter(entry.items()), ("", None))
-    if len(entry) != 1 or table not in known or not isinstance(row, dict):
+    if len(entry) != 1 or table not in types or not isinstance(row, dict):
         raise _refused(place, number, "it holds no row of a table that this schema has")
-    if not set(row) <= known[table] or not row:
+    if not row.keys() <= types[table].keys() or not row:
         raise _refused(place, number, f"{table} has other columns in this schema")
     columns = ", ".join(f'"{name}"' for name in row)
     marks = ", ".join("?" * len(row))
     values = [_in(value, place, number) for value in row.values()]
+    for name, value in zip(row, values, strict=True):
+        if value is not None and not _fits(name, types[table][name], value):
+            raise _refused(place, number, f"{table}.{name} is no value of its kind")
     try:
         connection.execute(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', values)
     except (sqlite3.IntegrityError, OverflowError, UnicodeEncodeError) as error:
@@ -208,6 +221,40 @@ def _set_sequences(connection: sqlite3.Connection, heading: Heading, place: str)
             raise _refused(place, 1, f"the last id of {name} is too large")
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, highest))
+
+
+def _fits(name: str, kind: str, value: object) -> bool:
+    """Whether a value is what the code that reads this column can read."""
+    if not isinstance(value, _TYPES.get(kind, (object,))):
+        return False
+    if isinstance(value, str):
+        if name == "at" or name.endswith("_at"):
+            return _is_moment(value)
+        if name in _JSON:
+            return _is_json(value)
+        return name not in _WORDS or value in _WORDS[name]
+    return True
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return known(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _types(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """The declared type of each column."""
+    rows = connection.execute(f'PRAGMA table_info("{table}")')
+    return {row[1]: str(row[2]).upper() for row in rows}
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing, suppress
+from datetime import UTC
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from kbagent.errors import Damaged, KbagentError, UnreadableFile, UsageError
 from kbagent.model.lookup import Request
-from kbagent.store import transfer
+from kbagent.store import spool, transfer
 from kbagent.store.copies import unpack
 from kbagent.store.database import Database
 from kbagent.store.knowledge_base import DATABASE_NAME, open_knowledge_base
 from kbagent.store.migrations import migrate
+from kbagent.store.moments import to_text
 from kbagent.usecases.maintain.copies import back_up, export_lines, restore
 from kbagent.usecases.maintain.diagnosis import diagnose
 from kbagent.usecases.maintain.rebuilding import rebuild
@@ -26,6 +28,8 @@ from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, filled, write_rows
 from tests.fakes.encoder import FakeEncoder
 from tests.store.test_migrations import FIXTURES
+
+MOMENT = "2025-01-01T00:00:00.000000Z"
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +205,11 @@ def write_lines(path, entries):
         {"tallies": {"resolution_id": 1, "tried": 9, "reward": 9}},
         {"settings": {"key": "\ud800", "value": "x"}},
         {"settings": {}},
+        {"releases": {"version": "1", "at": "yesterday", "recorded_at": "2025-01-01T00:00:00Z"}},
+        {"releases": {"version": "1", "at": "2025-01-01T00:00:00", "recorded_at": "x"}},
+        {"policies": {"version": 9, "name": "x", "parameters": "{", "recorded_at": MOMENT}},
+        {"models": {"id": "x"}},
+        {"passages": {"id": 99, "model_id": 1, "case_id": 1, "ordinal": 9, "text_hash": "x"}},
         {
             "memberships": {
                 "case_id": 999,
@@ -259,8 +268,8 @@ def everything(tmp_path_factory):
 
 
 EXTRA = [
-    "INSERT INTO case_versions (case_id, replaced_at, record) VALUES (1, '2025-01-01', '{}')",
-    "INSERT INTO decisions (at, kind, issue_id, data) VALUES ('2025-01-01', 'freeze', 1, '{}')",
+    f"INSERT INTO case_versions (case_id, replaced_at, record) VALUES (1, '{MOMENT}', '{{}}')",
+    f"INSERT INTO decisions (at, kind, issue_id, data) VALUES ('{MOMENT}', 'freeze', 1, '{{}}')",
 ]
 
 
@@ -295,13 +304,13 @@ def test_no_table_is_left_out(everything):
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-VALUES = (
-    TEXT
-    | st.none()
-    | st.binary(max_size=20)
-    | st.floats(allow_nan=False)
-    | st.integers(-(2**63), 2**63 - 1)
-)
+MOMENTS = st.datetimes(timezones=st.just(UTC)).map(to_text)
+VALUES = {
+    "INTEGER": st.integers(-(2**63), 2**63 - 1),
+    "REAL": st.floats(allow_nan=False),
+    "TEXT": TEXT,
+    "BLOB": st.binary(max_size=20),
+}
 
 
 @settings(
@@ -327,11 +336,18 @@ def test_any_value_in_any_column_comes_back_as_it_was(everything, tmp_path, data
 
 
 def change(connection, data):
-    """Another value in a column of a row, if the schema allows it."""
+    """Another value of its kind in a column of all rows, if the schema allows it."""
     table = data.draw(st.sampled_from(transfer.tables_of(connection)))
-    column = data.draw(st.sampled_from(transfer._columns(connection, table)))
+    columns = [row[1:3] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    name, kind = data.draw(st.sampled_from(columns))
+    values = VALUES[kind]
+    if name == "at" or name.endswith("_at"):
+        values = MOMENTS
+    elif name in transfer._JSON:
+        values = TEXT.map(json.dumps)
     with suppress(sqlite3.IntegrityError):
-        connection.execute(f'UPDATE "{table}" SET "{column}" = ?', (data.draw(VALUES),))
+        value = data.draw(st.none() | values)
+        connection.execute(f'UPDATE "{table}" SET "{name}" = ?', (value,))
 
 
 def made_from(lines, folder):
@@ -346,3 +362,29 @@ def made_from(lines, folder):
     transfer.read_rows(connection, lines[0], lines[1:], "made")
     connection.execute("COMMIT")
     return connection
+
+
+def test_lookups_that_wait_go_along_and_those_of_a_replaced_one_do_not(kb, tmp_path):
+    """A lookup of a later policy than the backup knows would else stop whoever writes next."""
+    with closing(sqlite3.connect(kb.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        first = search(kb, FakeEncoder(), Request(query="printer")).handle
+        other.execute("ROLLBACK")
+    assert spool.holds(kb.folder, first)
+    assert back_up(kb, tmp_path / "kb.gz").lookups == 4
+    with closing(sqlite3.connect(kb.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        second = search(kb, FakeEncoder(), Request(query="printer")).handle
+        other.execute("ROLLBACK")
+    kb.close()
+    path = kb.folder / spool.FOLDER / f"{second}.json"
+    path.write_text(path.read_text().replace('"policy_version": 1', '"policy_version": 7'))
+    restore(tmp_path / "kb.gz", kb.folder, force=True)
+    with open_knowledge_base(kb.folder) as base:
+        assert spool.absorb(base.database, base.folder) == 0
+        handles = {row[0] for row in base.connection.execute("SELECT handle FROM lookups")}
+        assert first in handles
+        assert second not in handles
+        path.with_suffix(".unreadable").rename(path)  # as if it had been put there since
+        assert spool.absorb(base.database, base.folder) == 0
+        assert path.with_suffix(".unreadable").exists()

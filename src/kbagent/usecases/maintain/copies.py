@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from kbagent.errors import Damaged, Locked, UnreadableFile, UsageError
-from kbagent.store import copies, transfer
+from kbagent.store import copies, spool, transfer
 from kbagent.store.database import Database, Notify, silent
 from kbagent.store.knowledge_base import DATABASE_NAME, INDEX_NAME, Clock, KnowledgeBase, utc_now
 from kbagent.store.migrations import SCHEMA_VERSION, migrate, schema_version
@@ -49,6 +49,7 @@ def back_up(kb: KnowledgeBase, target: Path) -> Copied:
         Damaged: what was written is not a sound knowledge base.
     """
     started = time.perf_counter()
+    spool.absorb_if_free(kb.database, kb.folder)
     with _Scratch(target.parent) as folder:
         plain, again = folder / "copy.db", folder / "again.db"
         copies.copy_database(kb.connection, plain)
@@ -66,6 +67,7 @@ def back_up(kb: KnowledgeBase, target: Path) -> Copied:
 def export_lines(kb: KnowledgeBase, target: Path, *, vectors: bool = True) -> Copied:
     """Write the whole knowledge base as JSON lines, gzipped when the name ends in .gz."""
     started = time.perf_counter()
+    spool.absorb_if_free(kb.database, kb.folder)
     with kb.database.read() as connection:
         lines = transfer.written_lines(connection, str(to_text(kb.clock())), vectors=vectors)
         copies.write_whole(target, lines, compressed=target.suffix == ".gz")
@@ -107,6 +109,7 @@ def restore(
         kept = None
         _forget_indexes(folder)  # before: nothing that is found there is of what comes
         if place.exists():
+            spool.set_aside(folder)
             kept = _put_in_place(ready, place, clock)
         else:
             _move(ready, place)
