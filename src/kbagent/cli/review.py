@@ -146,6 +146,7 @@ def _sit(
         from kbagent.usecases.review.queue import assemble
 
         chosen = Kind(kind) if kind else None
+        tell("looking for what is doubtful …")
         queue = assemble(base, kind=chosen, limit=limit, since=since)
         if not queue.items:
             write(screens.format_nothing(chosen))

@@ -246,3 +246,11 @@ class TestLessons:
         assert (before.right[:-1] == after.right[:-1]).all()
         undo(desk.kb)
         assert confidence.replayed(desk.kb).right[-1] == 1.0
+
+    def test_an_answer_stays_right_when_its_issue_is_merged_into_another(self, desk: Desk) -> None:
+        desk.bring(*strangers(4), ticket("a", BLANK, attempts=[tried("Reset it.")]))
+        found = desk.ask("thermal transfer ribbon makes blank streaks on wet stock")
+        desk.say("worked", found.handle, "1", by="uwe")
+        assert confidence.replayed(desk.kb).right[-1] == 1.0
+        families.link(desk.kb, "desk:x0", "desk:a")
+        assert confidence.replayed(desk.kb).right[-1] == 1.0

@@ -168,3 +168,28 @@ def test_the_history_of_a_case_says_why_it_was_moved(desk: Desk) -> None:
     last = issues.history(desk.kb.connection, families.named_case(desk.kb, "desk:0").id)[-1]
     assert (last.issue_id, last.kind, last.by) == (target, "human", "ana")
     assert last.why == f"a person moved it to i{target}"
+
+
+def standing_links(desk: Desk) -> set[str]:
+    return {kind for (kind,) in desk.rows("SELECT kind FROM links WHERE undone_at IS NULL")}
+
+
+def test_what_was_said_of_cases_that_were_apart_already_is_undone_too(desk: Desk) -> None:
+    related = [{"kind": "related", "external_id": "0"}]
+    desk.bring(ticket("0", "printer broken"), ticket("1", "mail lost", links=related))
+    desk.clock.tick()
+    families.unlink(desk.kb, "desk:0", "desk:1", by="ana")
+    assert standing_links(desk) == {"not_same"}
+    desk.clock.tick()
+    families.undo(desk.kb, desk.one("SELECT max(id) FROM decisions"))
+    assert standing_links(desk) == {"related"}
+
+
+def test_an_earlier_word_about_two_cases_is_not_undone_under_a_later_one(desk: Desk) -> None:
+    desk.bring(*some_tickets())
+    families.unlink(desk.kb, "desk:0", "desk:1")
+    first = desk.one("SELECT max(id) FROM decisions")
+    desk.clock.tick()
+    families.unlink(desk.kb, "desk:1", "desk:0")
+    with pytest.raises(UsageError, match="take it back first"):
+        families.undo(desk.kb, first)

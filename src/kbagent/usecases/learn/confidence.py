@@ -290,7 +290,7 @@ def _told(kb: KnowledgeBase) -> list[_Label]:
     Where a review said that it was the wrong problem all the same, the answer was not right.
     """
     rows = kb.connection.execute(
-        """SELECT lookups.id, lookups.at, candidates, max(showings.issue_id)
+        """SELECT lookups.id, lookups.at, candidates, max(showings.case_id)
         FROM lookups JOIN outcomes ON outcomes.lookup_id = lookups.id
         JOIN showings ON showings.lookup_id = lookups.id
             AND showings.resolution_id = outcomes.resolution_id
@@ -299,14 +299,15 @@ def _told(kb: KnowledgeBase) -> list[_Label]:
         GROUP BY lookups.id ORDER BY lookups.id"""
     ).fetchall()
     judged = answer_lessons(kb.connection)
+    issue_of = owners(kb, [row[3] for row in rows])  # as it is now, whatever was merged since
     labels: list[_Label] = []
-    for lookup, at, candidates, issue in rows:
+    for lookup, at, candidates, case in rows:
         best = json.loads(candidates)["best"][:NEAREST]
         if best:
             owner = owners(kb, [one[0] for one in best])
             ordered = sorted(best, key=lambda one: (-one[1], one[0]))
             votes = vote_of([one[1] for one in ordered], [owner[one[0]] for one in ordered])
-            right = votes.winner.issue == issue and judged.get(lookup, True)
+            right = votes.winner.issue == issue_of[case] and judged.get(lookup, True)
             labels.append((known(at), votes.clear, votes.near, float(right)))
     return labels
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from kbagent.errors import UnknownHandle, UsageError
 from kbagent.model.case import Case, LinkKind
 from kbagent.store import cases, decisions, issues
+from kbagent.store.decisions import Decision
 from kbagent.store.issues import Membership
 from kbagent.store.knowledge_base import KnowledgeBase
 
@@ -157,7 +158,7 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> int:
             raise UnknownHandle(handle=str(change), hint="`kbagent issue history` names them.")
         if decisions.is_undone(kb.connection, change):
             raise UnknownHandle(handle=str(change), hint="It is taken back already.")
-        later = issues.later_changes(kb.connection, change)
+        later = issues.later_changes(kb.connection, change) or _later_words(kb, decision)
         if later:
             raise UsageError(
                 what=f"Decision {later[0]} came later and concerns the same cases; take it back"
@@ -166,10 +167,12 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> int:
         now = kb.clock()
         back = decisions.add(kb.connection, f"undo {decision.kind}", now, by=by, undoes=change)
         former = issues.before_change(kb.connection, change)
+        moved = issues.memberships(kb.connection, [one.case_id for one in former])
         for membership in former:
             issues.place(
                 kb.connection, membership, now, why=f"decision {change} undone", by=by, change=back
             )
+        _name_again(kb, {one.issue_id for one in (*former, *moved.values())})
         if decision.kind in ("link", "unlink"):
             one, other = decision.data["cases"]
             issues.undo_links(kb.connection, one, other, now)
@@ -177,6 +180,17 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> int:
         if decision.kind == "rename" and decision.issue_id is not None:
             issues.reset_title(kb.connection, decision.issue_id, *decision.data["before"])
     return len(former)
+
+
+def _later_words(kb: KnowledgeBase, decision: Decision) -> list[int]:
+    """Later decisions in force about whether just these two cases are the same, newest first."""
+    pair = sorted(decision.data.get("cases", ()))
+    told = decisions.standing(kb.connection, "link", "unlink") if pair else []
+    return [
+        one.id
+        for one in reversed(told)
+        if one.id > decision.id and sorted(one.data["cases"]) == pair
+    ]
 
 
 def named_case(kb: KnowledgeBase, ref: str) -> Case:
@@ -236,6 +250,14 @@ def _move(
     by: str | None,
 ) -> None:
     now = kb.clock()
+    left = {one.issue_id for one in issues.memberships(kb.connection, case_ids).values()}
     for case_id in case_ids:
         place = Membership(case_id, issue_id, "human", 1.0, "human")
         issues.place(kb.connection, place, now, why=why, by=by, change=change)
+    _name_again(kb, {*left, issue_id})
+
+
+def _name_again(kb: KnowledgeBase, issue_ids: set[int]) -> None:
+    from kbagent.usecases.retain.naming import name_issues  # loads NumPy: only where cases move
+
+    name_issues(kb, issue_ids)

@@ -7,7 +7,7 @@ problem that is not the one it was recorded for; then the answer was wrong thoug
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kbagent.store import cases, issues, lookups, resolutions
+from kbagent.store import cases, issues, lookups
 from kbagent.usecases.review.ground import Ground
 from kbagent.usecases.review.items import (
     Answer,
@@ -69,7 +69,6 @@ def _item(ground: Ground, one: _Worked) -> Item | None:
         return None
     issue = homes[one.shown_case].issue_id
     own = one.case if one.case != one.shown_case and one.case in homes else None
-    fix = resolutions.by_ids(ground.connection, [one.resolution])[one.resolution]
     named = cases.by_ids(ground.connection, [own])[own].ref if own is not None else ""
     joined = own is not None and homes[own].issue_id == issue
     keep: Deed | None = KeepPlace(own, issue) if own is not None and joined else None
@@ -83,16 +82,16 @@ def _item(ground: Ground, one: _Worked) -> Item | None:
         sides=(
             Side(lookup.handle, lookup.query, f"asked {lookup.at:%Y-%m-%d}"),
             ground.issue(issue),
-            Side(f"r{fix.id}", fix.text, one.verdict),
+            ground.fix(one.resolution, [issue]),
         ),
         evidence=(
-            f"it was shown as not confident (sure {sure}); r{fix.id} {one.verdict}{who}",
+            f"it was shown as not confident (sure {sure}); r{one.resolution} {one.verdict}{who}",
             f"the outcome is on {named}" if named else "the outcome names no case of its own",
         ),
         accept=Choice(
             Answer.ACCEPT,
             "right",
-            "the confidence learns that such an answer is right"
+            "for the confidence such an answer counts as right"
             + (f"; {named} stays in i{issue} for good" if keep else ""),
             keep,
             AnswerLesson(one.lookup, right=True),
@@ -100,7 +99,7 @@ def _item(ground: Ground, one: _Worked) -> Item | None:
         reject=Choice(
             Answer.REJECT,
             "wrong",
-            "the confidence learns that such an answer is wrong"
+            "for the confidence such an answer counts as wrong"
             + (f"; {named} gets an issue of its own" if part else ""),
             part,
             AnswerLesson(one.lookup, right=False),

@@ -135,15 +135,17 @@ def _near_join(ground: Ground, rows: _Rows, pair: NearJoin) -> Item:
     low, high = f"i{pair.low}", f"i{pair.high}"
     first = ground.case(one, f"in i{rows.issues[pair.case]}")
     second = ground.case(other, f"in i{rows.issues[pair.nearest]}")
-    asked = "the case" if pair.asked == 1 else f"{pair.asked} cases"
+    own, else_ = (low, high) if rows.issues[pair.case] == pair.low else (high, low)
+    asked = f"its neighbours the case of {own}"
+    if pair.asked > 1:
+        asked = f"their neighbours {pair.asked} cases of {own}"
     return Item(
         key=f"link:{low}:{high}",
         kind=Kind.LINK,
         question=f"Are {low} and {high} one problem?",
         sides=(ground.issue(pair.low), ground.issue(pair.high), first, second),
         evidence=(
-            f"by its neighbours {asked} of one would belong to the other, sure"
-            f" {pair.confidence:.2f}",
+            f"by {asked} would belong to {else_}, sure {pair.confidence:.2f}",
             f"the two nearest cases, shown here, are alike by {pair.cosine:.2f}",
         ),
         accept=Choice(
