@@ -345,6 +345,8 @@ def change(connection, data):
         values = MOMENTS
     elif name in transfer._JSON:
         values = TEXT.map(json.dumps)
+    elif name in transfer._WORDS:
+        values = st.sampled_from(sorted(transfer._WORDS[name]))
     with suppress(sqlite3.IntegrityError):
         value = data.draw(st.none() | values)
         connection.execute(f'UPDATE "{table}" SET "{name}" = ?', (value,))
