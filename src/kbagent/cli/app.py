@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "review": Entry("review", "Decide, one key each, what kbagent is not sure of.", TEACH),
     "rules": Entry("rules:rules", "See and take back the rules that people set.", TEACH),
-    "case": Entry("case", "Take a case out, for now or for good.", TEACH),
+    "case": Entry("case", "Put a case right, or take it out.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "deviations": Entry("deviations", "See what checks caught and what they are worth.", LEARN),
     "evaluate": Entry("evaluate", "Replay the past: would what worked have come first?", LEARN),

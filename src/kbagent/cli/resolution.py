@@ -1,14 +1,18 @@
-"""`kbagent resolution merge|split|rename|steps|history|undo`."""
+"""`kbagent resolution merge|split|rename|edit|steps|history|undo`."""
 
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.editor import edited
+from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, read_text
 from kbagent.cli.output import one_line, print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens.issues import format_decisions
 from kbagent.cli.steps import app as steps
+from kbagent.errors import UsageError
 from kbagent.store import decisions
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.revise import wordings
@@ -53,6 +57,42 @@ def rename(
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         change = wordings.rename(base, resolution, name, by=by)
     _told(f"{resolution} is called '{one_line(name)}' now", change)
+
+
+@app.command()
+def edit(
+    resolution: Resolution,
+    *,
+    text: Annotated[str | None, typer.Option("--text", help="Its new text.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="A short name as well.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Take the text from here, or - for stdin.")
+    ] = None,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Put the wording of a resolution right; its evidence stays."""
+    from kbagent.usecases.revise.rewording import reword, wording_of
+
+    if text is not None and file is not None:
+        raise UsageError(what="Give either --text or --file.")
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        if file is not None:
+            text = sys.stdin.read() if str(file) == "-" else read_text(file)
+        if text is None and name is None:
+            text = edited(wording_of(base, resolution))
+        if name is not None:
+            change = wordings.rename(base, resolution, name, by=by)
+            _told(f"{resolution} is called '{one_line(name)}' now", change)
+        if text is None:
+            return
+        done = reword(base, resolution, text, by=by)
+    if done is None:
+        write("Nothing is different: nothing was edited.")
+        return
+    _told(f"{resolution} says now: {one_line(text, 40)}", done.decision)
+    if done.approach != done.resolution_id:
+        tell(f"It counts as r{done.approach}, whose wording is shown: edit that one to change it.")
 
 
 @app.command()

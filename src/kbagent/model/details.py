@@ -8,6 +8,17 @@ from kbagent.model.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person put right, in which columns; `overtaken` are those the source changed since."""
+
+    number: int
+    at: datetime
+    by: str | None
+    columns: tuple[str, ...]
+    overtaken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDetails:
     """A case with its columns, what was tried on it, its issue and who else is in it."""
 
@@ -19,6 +30,7 @@ class CaseDetails:
     membership: str
     siblings: tuple[str, ...]
     versions_kept: int
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class ResolutionDetails:
     cases: tuple[tuple[str, str, datetime | None], ...]
     tried: float
     worked: float
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

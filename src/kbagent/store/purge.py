@@ -68,6 +68,12 @@ def _purge_resolutions(connection: sqlite3.Connection, case_id: int) -> None:
             (GONE, one),
         )
         connection.execute("DELETE FROM fix_vectors WHERE resolution_id = ?", (one,))
+        connection.execute(
+            """UPDATE decisions SET data = json_object('before', NULL, 'after', ?, 'name', ?)
+            WHERE resolution_id = ?
+            AND kind IN ('edit resolution', 'rename resolution', 'steps')""",
+            (GONE, GONE, one),
+        )
 
 
 def _purge_words(connection: sqlite3.Connection, case_id: int) -> None:

@@ -164,6 +164,24 @@ def by_hash(connection: sqlite3.Connection, text_hash: bytes) -> int | None:
     return row[0] if row else None
 
 
+def texts(connection: sqlite3.Connection, resolution_ids: Iterable[int]) -> dict[int, str]:
+    """The text of each of these wordings as it was told, without an approach's short name."""
+    found: dict[int, str] = {}
+    for chunk in chunks(sorted(set(resolution_ids))):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(f"SELECT id, text FROM resolutions WHERE id IN ({marks})", chunk)
+        found.update(rows.fetchall())
+    return found
+
+
+def set_text(connection: sqlite3.Connection, resolution_id: int, text: str) -> None:
+    """Put a wording right. Its hash stays that of what exports tell, so they still mean it; the
+    vector of its former text goes.
+    """
+    connection.execute("UPDATE resolutions SET text = ? WHERE id = ?", (text, resolution_id))
+    connection.execute("DELETE FROM fix_vectors WHERE resolution_id = ?", (resolution_id,))
+
+
 def wordings(connection: sqlite3.Connection, canonical_id: int) -> list[Resolution]:
     """Every text that counts as one approach, by id."""
     rows = connection.execute(

@@ -1,11 +1,18 @@
 """One case, resolution, issue or lookup in full."""
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from kbagent.cli.output import one_line, visible
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
-from kbagent.model.details import CaseDetails, IssueDetails, LookupDetails, ResolutionDetails
+from kbagent.model.details import (
+    CaseDetails,
+    Correction,
+    IssueDetails,
+    LookupDetails,
+    ResolutionDetails,
+)
 
 _LIST_LIMIT = 40  # lines of a list before it is cut; --format json has them all
 
@@ -49,6 +56,7 @@ def _case(found: CaseDetails, *, width: int = 80) -> RenderableType:
     if found.versions_kept:
         times = "once" if found.versions_kept == 1 else f"{found.versions_kept} times"
         lines.append(Text(f"changed {times}; every version is kept"))
+    lines += _corrections(found.corrections, width)
     return Group(*lines)
 
 
@@ -83,6 +91,7 @@ def _resolution(found: ResolutionDetails, *, width: int = 80) -> RenderableType:
             for ref, verdict, opened in found.cases[:_LIST_LIMIT]
         ]
         lines += _more(len(found.cases))
+    lines += _corrections(found.corrections, width)
     return Group(*lines)
 
 
@@ -146,6 +155,19 @@ def _lookup(found: LookupDetails, *, width: int = 80) -> RenderableType:
         for one in found.outcomes
     ]
     return Group(*lines)
+
+
+def _corrections(found: Sequence[Correction], width: int) -> list[Text]:
+    """Who put what right, and what of it the source has changed since."""
+    lines = []
+    for one in found:
+        by = f" by {one_line(one.by, 24)}" if one.by else ""
+        told = f"edited{by} {figures.day(one.at)} (correction {one.number}): "
+        lines.append(Text(one_line(told + ", ".join(one.columns), width), style="yellow"))
+        if one.overtaken:
+            since = f"  the source has changed since: {', '.join(one.overtaken)}"
+            lines.append(Text(one_line(since, width), style="dim"))
+    return lines
 
 
 def _more(total: int) -> list[Text]:

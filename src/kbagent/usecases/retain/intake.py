@@ -22,6 +22,7 @@ from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retain.attempts import retain_attempts
+from kbagent.usecases.retain.corrections import as_corrected, corrected_cases, note_overtaken
 
 BATCH = 256  # records a transaction: about a second of encoding, 50 ms of writing
 _RECENT_TEXTS = 20 * BATCH  # vectors kept for repeats in the batches under way
@@ -163,6 +164,9 @@ class Intake:
         if stored is not None and (stored.is_purged or stored.record_hash == item.record_hash):
             self.counts.unchanged += 1
             return
+        if stored is not None:
+            item = self._corrected(item, stored.id, now)
+            record = item.record
         record = _as_it_stands(record, stored)
         if stored is None:
             case_id = cases.insert(connection, record, item.record_hash, now)
@@ -179,6 +183,23 @@ class Intake:
         for link in record.links:
             issues.await_link(connection, case_id, record.source, link.external_id, link.kind)
         self._describe(record)
+
+    def _corrected(self, item: Prepared, case_id: int, now: datetime) -> Prepared:
+        """The record with what people corrected in it, as far as the source has not moved on."""
+        connection, told = self._kb.connection, item.record
+        if case_id not in corrected_cases(connection):
+            return item
+        record, overtaken = as_corrected(connection, case_id, told)
+        if overtaken:
+            note_overtaken(connection, case_id, overtaken, now)
+            columns = ", ".join(overtaken)
+            self._kb.notify(
+                f"{told.ref}: the source now says something else of {columns} than when a person"
+                f" corrected it; the source is followed (kbagent show {told.ref})"
+            )
+        if (record.title, record.body) == (told.title, told.body):
+            return replace(item, record=record)
+        return replace(item, record=record, texts=(), hashes=())
 
     def _store_text(self, case_id: int, item: Prepared, *, is_new: bool) -> None:
         connection = self._kb.connection

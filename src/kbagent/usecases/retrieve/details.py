@@ -17,7 +17,9 @@ from kbagent.model.outcome import REWARD, Outcome
 from kbagent.store import cases, issues, ledger, lookups, resolutions, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Lookup
+from kbagent.usecases.retain.corrections import told_of
 from kbagent.usecases.reuse.boundaries import freeze_of
+from kbagent.usecases.revise.rewording import edits_of
 
 _ID = re.compile(r"([ri])(\d{1,18})", flags=re.ASCII)
 _CASES_SHOWN = 200
@@ -71,6 +73,7 @@ def _case(kb: KnowledgeBase, case: Case) -> CaseDetails:
         membership=membership.kind if membership else "",
         siblings=tuple(one.ref for one in named.values()),
         versions_kept=kept,
+        corrections=told_of(connection, case.id),
     )
 
 
@@ -91,7 +94,7 @@ def _resolution(kb: KnowledgeBase, number: int) -> ResolutionDetails | None:
     verdicts = {entry.case_id: str(entry.verdict) for entry in entries}
     return ResolutionDetails(
         resolution=found,
-        wordings=tuple(one for one in wordings if one.id != number),
+        wordings=tuple(one for one in wordings if one.text != found.text),
         uses=_uses(kb, entries, stored),
         cases=tuple(
             (case.ref, verdicts.get(case.id, "unknown"), case.opened_at)
@@ -99,6 +102,7 @@ def _resolution(kb: KnowledgeBase, number: int) -> ResolutionDetails | None:
         ),
         tried=float(len(entries)),
         worked=sum(REWARD[entry.verdict] for entry in entries),
+        corrections=edits_of(kb, [one.id for one in wordings]),
     )
 
 

@@ -9,11 +9,12 @@ from kbagent.model.case import Resolution
 from kbagent.store import decisions, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.resolutions import Grouping
+from kbagent.usecases.revise.rewording import EDIT, put_back
 from kbagent.usecases.revise.targets import resolution_number
 
 HUMAN = "human"
 KEEP_APART = "keep resolutions apart"
-KINDS = ("merge resolutions", "split resolution", "rename resolution", KEEP_APART)
+KINDS = ("merge resolutions", "split resolution", "rename resolution", KEEP_APART, EDIT)
 
 
 def merge(kb: KnowledgeBase, kept: str, absorbed: str, *, by: str | None = None) -> int:
@@ -113,6 +114,9 @@ def undo(kb: KnowledgeBase, change: int, *, by: str | None = None) -> None:
         if decision.kind == "rename resolution":
             assert decision.resolution_id is not None  # noqa: S101 -- always stored with it
             resolutions.set_name(kb.connection, decision.resolution_id, decision.data["before"])
+        elif decision.kind == EDIT:
+            assert decision.resolution_id is not None  # noqa: S101 -- always stored with it
+            put_back(kb, decision.resolution_id, decision.data)
         elif decision.kind != KEEP_APART:
             _put_back(kb, change, decision.data)
         decisions.add(kb.connection, f"undo {decision.kind}", kb.clock(), by=by, undoes=change)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kbagent.core.text.tomltext import quoted
 from kbagent.store import decisions, resolutions
 from kbagent.store.decisions import Decision
 from kbagent.store.knowledge_base import KnowledgeBase
@@ -133,26 +134,6 @@ def written(kb: KnowledgeBase, charter: Charter) -> str:
         mine = [one for one in charter.rules if one.kind == kind and not _is_general(one)]
         parts += [_table(table, rule, titles, authors.get(rule)) for rule in mine]
     return "\n".join(part for part in parts if part)
-
-
-def quoted(text: str) -> str:
-    """A TOML string; whatever a terminal might act upon is escaped.
-
-    >>> print(quoted('say "hi" \\x1b'))
-    "say \\"hi\\" \\u001B"
-    """
-    letters = []
-    for letter in text:
-        code = ord(letter)
-        if letter in '"\\':
-            letters.append("\\" + letter)
-        elif letter.isprintable():
-            letters.append(letter)
-        elif 0xD800 <= code <= 0xDFFF:
-            letters.append("\ufffd")  # half a pair has no place in TOML
-        else:
-            letters.append(f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}")
-    return '"' + "".join(letters) + '"'
 
 
 def _single_values(charter: Charter) -> str:
