@@ -140,8 +140,7 @@ def _summary(found: Report) -> list[str]:
     named = "" if found.name == "all cases" else f"{found.name} · "
     period = f"{named}{figures.period(found.since, found.until)} · {found.cases:,} cases ·"
     told = words.sentences(found) if found.cases else [EMPTY]
-    lead = told[1] if len(told) > 1 else told[0]
-    rest = [one for one in told if one is not lead]
+    lead, *rest = told
     return [
         f'<p class="soft">{text_of(period)} {found.issues:,} issues,'
         f" {found.issues_repeated:,} of them seen more than once</p>",

@@ -14,21 +14,22 @@ from kbagent.usecases.report.replaying import FIRST, RECENT, THEN
 from kbagent.usecases.report.uplift import Because, Reason, Uplift
 
 NOTHING = "Nothing could be looked up again: no case tells what worked, or none had a predecessor."
+ONE_MONTH = "All of it is from one month, so nothing can be said of getting better."
+UNTOLD = "Of no case is it known what worked, so nothing can be said of getting better."
 WEEKS = 13
 """Weeks, a quarter, over which new problems are averaged."""
 
 
 def sentences(found: Report) -> list[str]:
-    """Whether it gets better, from the basis to the reservations."""
+    """Whether it gets better since the first month; then on what that rests, and the rest."""
     success = found.success
     if success is None:
         return [NOTHING]
-    told = [_basis(found, success), *(_uplift(one) for one in found.uplifts)]
-    if not any(one.over == FIRST for one in found.uplifts):
-        told.insert(1, "All of it is from one month, so nothing can be said of getting better.")
-    if (drift := _drift(found)) is not None:
-        told.append(drift)
-    return told
+    first = [_uplift(one) for one in found.uplifts if one.over == FIRST]
+    rest = [_uplift(one) for one in found.uplifts if one.over != FIRST]
+    lead = first or [ONE_MONTH if found.uplifts else UNTOLD]
+    drift = _drift(found)
+    return [*lead, _basis(found, success), *rest, *([drift] if drift else [])]
 
 
 def _basis(found: Report, success: Success) -> str:
@@ -67,7 +68,8 @@ def _uplift(one: Uplift) -> str:
         return f"Better than {_against(one)} by {points}, {n}."
     if gap.high < 0:
         return f"Worse than {_against(one)} by {points}, {n}: see `kbagent policy`."
-    why = " and ".join(_because(reason) for reason in one.because[:2])
+    few = one.because[0].reason is Reason.TOO_FEW  # then nothing else can be told either
+    why = " and ".join(_because(reason) for reason in one.because[: 1 if few else 2])
     return f"No improvement {_since(one)} ({_signed(gap)}, {n}), because {why}."
 
 
@@ -89,7 +91,7 @@ def _because(one: Because) -> str:
     count, total = f"{one.count:,}", f"{one.total:,}"
     match one.reason:
         case Reason.TOO_FEW:
-            return f"only {count} case{_s(one.count)} since then tell what worked (least: {total})"
+            return f"only {count} case{_s(one.count)} tell what worked, and {total} are needed"
         case Reason.FROZEN:
             return "people froze what is learned (`kbagent policy freeze --off` ends it)"
         case Reason.NO_EVIDENCE:

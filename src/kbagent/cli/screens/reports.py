@@ -55,7 +55,10 @@ def format_report(found: Report, width: int = 80) -> RenderableType:
     return Group(
         Text(one_line(head), "bold"),
         *_heading("Does it get better?"),
-        *(Padding(Text(one), (0, 0, 0, 2)) for one in words.sentences(found)),
+        *(
+            Padding(Text(one, "" if place else "bold"), (0, 0, 0, 2))
+            for place, one in enumerate(words.sentences(found))
+        ),
         *_curve(found.months, width),
         *_heading("Month by month"),
         *_table(found.months),
@@ -179,12 +182,14 @@ def _curve(months: Sequence[Month], width: int) -> list[RenderableType]:
 
 
 def _table(months: Sequence[Month]) -> list[RenderableType]:
-    head = "  month     cases    new  asked  answered    @1    @3  plain@1  recall  minutes"
     timed = any(one.helped for one in months)
+    head = "  month    cases   new asked answered    @1    @3 plain@1 recall minutes"
+    lookup = ", lookup: without a lookup, and with one (cases)" if timed else ": median to resolve"
     return [
-        Text(head + ("  with lookup" if timed else ""), "dim"),
+        Text(head + ("  lookup" if timed else ""), "dim"),
         *(_month(one, timed=timed) for one in months),
-        Text("  asked: looked up again; plain@1: without feedback, on the same cases", "dim"),
+        Text("  asked: looked up again; plain@1: without feedback, on the same cases;", "dim"),
+        Text(f"  minutes{lookup}", "dim"),
     ]
 
 
@@ -193,14 +198,14 @@ def _month(one: Month, *, timed: bool) -> Text:
     helped = "–" if one.helped is None else f"{one.helped.median:,.0f} ({one.helped.cases})"
     s = one.success
     if s is None:
-        told = f"{'–':>6}{'–':>10}{'–':>6}{'–':>6}{'–':>9}{'–':>8}"
+        told = f"{'–':>6}{'–':>9}{'–':>6}{'–':>6}{'–':>8}{'–':>7}"
     else:
         told = (
-            f"{s.questions:>6,}{_share(s.answered / s.questions):>10}{_share(s.at_1):>6}"
-            f"{_share(s.at_3):>6}{_share(s.without_feedback):>9}{_share(s.recall):>8}"
+            f"{s.questions:>6,}{_share(s.answered / s.questions):>9}{_share(s.at_1):>6}"
+            f"{_share(s.at_3):>6}{_share(s.without_feedback):>8}{_share(s.recall):>7}"
         )
-    line = f"  {one.month} {one.cases:>7,}{one.fresh:>7,} {told}{minutes:>9}"
-    return Text(line + (f"{helped:>13}" if timed else ""))
+    line = f"  {one.month}{one.cases:>7,}{one.fresh:>6,}{told}{minutes:>8}"
+    return Text(line + (f"{helped:>8}" if timed else ""))
 
 
 def _share(share: float | None) -> str:
