@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from kbagent.cli.review import KINDS
+from kbagent.usecases.review.items import Kind
 from tests.cli.conftest import HOSTILE, Ran, invoke
 from tests.fakes.desk import Desk
 from tests.usecases.review.conftest import NEAR_FIXES, one_issue, two_halves
@@ -146,6 +148,24 @@ def test_what_is_put_off_comes_once_more_at_the_end(kb: Path, items: list[object
         terminal.type("l")
     assert f"0 decided, {len(items)} put off.  go on" in terminal.type("l", "kbagent review")
     assert terminal.end() == 0
+
+
+def test_what_another_person_decides_meanwhile_is_passed_over(
+    kb: Path, items: list[dict[str, object]]
+) -> None:
+    terminal = Terminal(kb)
+    terminal.wait_for(PROMPT)
+    line = json.dumps({"item": items[0]["item"], "decision": "reject", "by": "bea"})
+    assert invoke("review", "apply", "-", kb=kb, stdin=line).code == 0
+    shown = terminal.type("y", "2 of")
+    assert "was decided meanwhile by bea" in shown
+    terminal.type("q", "left")
+    assert terminal.end() == 0
+    assert decided(kb) == [(str(items[0]["item"]), "reject", False)]
+
+
+def test_the_kinds_that_can_be_asked_for_are_all() -> None:
+    assert tuple(Kind) == KINDS
 
 
 def test_a_kill_leaves_the_terminal_as_it_was(kb: Path) -> None:

@@ -14,7 +14,7 @@ from kbagent.cli.screens.details import format_details
 from kbagent.errors import KbagentError
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retrieve.details import details_of
-from kbagent.usecases.review import deciding, deeds
+from kbagent.usecases.review import deciding
 from kbagent.usecases.review.items import Answer, Item
 from kbagent.usecases.review.queue import Queue
 
@@ -60,7 +60,7 @@ class Sitting:
         """Ask what lies ahead; whether that came to its end."""
         while self.ahead:
             item = self.ahead[0]
-            if deeds.is_settled(self.kb, item):
+            if deciding.is_settled(self.kb, item):
                 self.ahead.popleft()
                 continue
             if not self._ask(item, key):
@@ -99,7 +99,7 @@ class Sitting:
             decision = deciding.decide(self.kb, item, answer, by=self.by)
         except KbagentError as error:
             write(f"not done: {error}")
-            return False
+            return deciding.is_settled(self.kb, item)  # then it is passed over
         self.ahead.popleft()
         if answer is Answer.LATER:
             self.put_off.append(item)

@@ -194,6 +194,11 @@ class TestApply:
             apply(desk.kb, read_records(text))
         assert state(desk) == before
 
+    @pytest.mark.parametrize("text", ["[" * 9000, '{"a":' * 9000, "[1", "[5]", "nonsense"])
+    def test_what_is_no_list_of_decisions_is_refused(self, text: str) -> None:
+        with pytest.raises(UsageError, match="Nothing was applied"):
+            read_records(text)
+
     def test_lines_that_are_no_json_are_named(self) -> None:
         with pytest.raises(UsageError, match="line 3 is no object"):
             read_records('\n{"item": "a", "decision": "later"}\n{"item": ')
@@ -254,3 +259,19 @@ class TestLessons:
         assert confidence.replayed(desk.kb).right[-1] == 1.0
         families.link(desk.kb, "desk:x0", "desk:a")
         assert confidence.replayed(desk.kb).right[-1] == 1.0
+
+    def test_confidence_falls_when_answers_like_it_were_wrong(self, desk: Desk) -> None:
+        desk.bring(*one_issue(60, ("Reset it.", "worked")), *strangers(20))
+        asked_for = [f"gate turnstile card {odd_words(300 + n)}" for n in range(8)]
+        for query in asked_for:
+            found = desk.ask(query)
+            assert not found.confident
+            desk.say("worked", found.handle, "1", by="uwe")
+        before = confidence.learn_confidence(desk.kb)
+        for item in assemble(desk.kb, kind=Kind.ANSWER).items:
+            decide(desk.kb, item, "reject", by="ana")
+        after = confidence.learn_confidence(desk.kb)
+        labels = confidence.replayed(desk.kb)
+        clear, near = labels.clear[-1], labels.near[-1]
+        assert before.learned and after.learned
+        assert after.certainty.confidence(clear, near) < before.certainty.confidence(clear, near)

@@ -148,7 +148,7 @@ def _objects(text: str) -> list[tuple[str, Any]]:
     if text.lstrip().startswith("["):
         try:
             whole = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 what=f"This is no JSON array: {error}. Nothing was applied."
             ) from error
@@ -158,7 +158,7 @@ def _objects(text: str) -> list[tuple[str, Any]]:
         if line.strip():
             try:
                 found.append((f"line {number}", json.loads(line)))
-            except ValueError:
+            except (ValueError, RecursionError):
                 found.append((f"line {number}", None))
     return found
 

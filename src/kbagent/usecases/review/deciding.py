@@ -7,7 +7,7 @@ deed left. It holds no text of a case: what is purged later must not live on her
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kbagent.errors import UnknownHandle
+from kbagent.errors import UnknownHandle, UsageError
 from kbagent.store import decisions
 from kbagent.store.decisions import Decision
 from kbagent.store.knowledge_base import KnowledgeBase
@@ -46,10 +46,17 @@ def decide(
 
     Raises:
         BadValue: it is no answer.
-        UsageError: the deed cannot be done (any more).
+        UsageError: somebody answered it meanwhile, or the deed cannot be done (any more).
     """
     choice = item.choice(answer)
     with kb.database.write() as connection:
+        former = standing_answers(kb).get(item.key)
+        if former is not None and is_settled_by(former, item):
+            who = f" by {former.by}" if former.by else ""
+            raise UsageError(
+                what=f"{item.key} was decided meanwhile{who}: {former.data['decision']}"
+                f" (decision {former.id})."
+            )
         before = decisions.last_id(connection)
         deeds.do(kb, choice.deed, by=by, reason=reason)
         data: dict[str, object] = {
@@ -94,6 +101,13 @@ def undo(kb: KnowledgeBase, decision_id: int | None = None, *, by: str | None = 
 def standing_answers(kb: KnowledgeBase) -> Mapping[str, Decision]:
     """The newest decision in force of each item that was ever answered, by its key."""
     return {str(one.data["item"]): one for one in decisions.standing(kb.connection, REVIEW)}
+
+
+def is_settled(kb: KnowledgeBase, item: Item) -> bool:
+    """Whether an item needs no answer any more: somebody gave it, or another one settled it."""
+    former = standing_answers(kb).get(item.key)
+    answered = former is not None and is_settled_by(former, item)
+    return answered or deeds.is_settled(kb, item)
 
 
 def is_settled_by(decision: Decision, item: Item) -> bool:

@@ -42,7 +42,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """Every case with a vector and an issue: ids, vectors, issues, by opening."""
 
     ids: Ints
@@ -52,7 +52,7 @@ class _Rows:
 
 def items(ground: Ground) -> Iterator[Item]:
     """Waiting links first, then issues that are nearly one, then cases only just in theirs."""
-    rows = _rows(ground)
+    rows = rows_of(ground)
     if rows is None:
         return
     yield from _waiting(ground, rows)
@@ -66,7 +66,8 @@ def items(ground: Ground) -> Iterator[Item]:
     yield from _only_just(ground, rows, found)
 
 
-def _rows(ground: Ground) -> _Rows | None:
+def rows_of(ground: Ground) -> Rows | None:
+    """Every case with a vector and an issue, in order of opening; None without any."""
     model = models.active(ground.connection)
     placed = ground.columns.issue >= 0
     ids = ground.columns.case_ids[placed]
@@ -80,14 +81,14 @@ def _rows(ground: Ground) -> _Rows | None:
     order = [place[one] for one in ids.tolist() if one in place]
     issue_of = dict(zip(ids.tolist(), ground.columns.issue[placed].tolist(), strict=True))
     ordered = kept[order]
-    return _Rows(
+    return Rows(
         ordered.astype(np.int64),
         fixes.unit(matrix[first[order]]),
         np.array([issue_of[int(one)] for one in ordered], dtype=np.int64),
     )
 
 
-def _asked(rows: _Rows) -> list[Home]:
+def _asked(rows: Rows) -> list[Home]:
     """The newest cases, each among all others."""
     size = len(rows.ids)
     count = min(NEIGHBOURS, size - 1)
@@ -130,7 +131,7 @@ def _against(ground: Ground) -> set[frozenset[int]]:
     }
 
 
-def _near_join(ground: Ground, rows: _Rows, pair: NearJoin) -> Item:
+def _near_join(ground: Ground, rows: Rows, pair: NearJoin) -> Item:
     one, other = int(rows.ids[pair.case]), int(rows.ids[pair.nearest])
     low, high = f"i{pair.low}", f"i{pair.high}"
     first = ground.case(one, f"in i{rows.issues[pair.case]}")
@@ -168,7 +169,7 @@ def _near_join(ground: Ground, rows: _Rows, pair: NearJoin) -> Item:
     )
 
 
-def _only_just(ground: Ground, rows: _Rows, found: Sequence[Home]) -> Iterator[Item]:
+def _only_just(ground: Ground, rows: Rows, found: Sequence[Home]) -> Iterator[Item]:
     bar = link_threshold(ground.kb).confidence
     near = [home for home in found if 0.0 < home.own < bar + ONLY_JUST and home.sibling >= 0]
     placed = issues.memberships(ground.connection, [int(rows.ids[home.row]) for home in near])
@@ -178,7 +179,7 @@ def _only_just(ground: Ground, rows: _Rows, found: Sequence[Home]) -> Iterator[I
             yield _placement(ground, rows, home, membership, bar)
 
 
-def _placement(ground: Ground, rows: _Rows, home: Home, membership: Membership, bar: float) -> Item:
+def _placement(ground: Ground, rows: Rows, home: Home, membership: Membership, bar: float) -> Item:
     case, sibling = int(rows.ids[home.row]), int(rows.ids[home.sibling])
     side, issue = ground.case(case), f"i{membership.issue_id}"
     return Item(
@@ -210,7 +211,7 @@ def _placement(ground: Ground, rows: _Rows, home: Home, membership: Membership, 
     )
 
 
-def _waiting(ground: Ground, rows: _Rows) -> Iterator[Item]:
+def _waiting(ground: Ground, rows: Rows) -> Iterator[Item]:
     """Links of exports to a case that is there under one other source only, and is alike."""
     said = ground.connection.execute(
         """SELECT pending_links.case_id, pending_links.source, pending_links.external_id,
@@ -238,7 +239,7 @@ def _awaited(
     ground: Ground,
     pair: tuple[int, int],
     places: tuple[int, int],
-    rows: _Rows,
+    rows: Rows,
     named: str,
     cosine: float,
 ) -> Item:
