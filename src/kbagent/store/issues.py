@@ -410,15 +410,6 @@ def joined(connection: sqlite3.Connection, issue_id: int, others: Iterable[int])
     return {row[0] for row in rows}
 
 
-def untitled(connection: sqlite3.Connection) -> list[int]:
-    """Issues of two or more cases that have no title yet, lowest first."""
-    rows = connection.execute(
-        "SELECT issues.id FROM issues JOIN memberships ON issue_id = issues.id"
-        " WHERE title IS NULL GROUP BY issues.id HAVING count(*) > 1 ORDER BY issues.id"
-    )
-    return [row[0] for row in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An issue in a list: how often and when it was seen, and its longest silence in days."""

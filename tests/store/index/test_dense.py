@@ -90,6 +90,18 @@ def test_quantised_shards_rescored_agree_with_brute_force(tmp_path, small_shards
     assert np.array_equal(ids, rows.nearest(queries, 10))
 
 
+def test_many_queries_at_once_find_what_each_finds_alone(tmp_path, small_shards, monkeypatch):
+    monkeypatch.setattr(shards, "MANY", 8)
+    monkeypatch.setattr(shards, "DECODED", 300)
+    rows = Rows(2600)
+    build(tmp_path, rows)
+    generation, queries = opened(tmp_path), Rows(20, seed=1).vectors
+    ids, similarities = generation.search(queries, 10)
+    alone = [generation.search(queries[row : row + 1], 10) for row in range(len(queries))]
+    assert np.array_equal(ids, np.concatenate([one[0] for one in alone]))
+    assert np.allclose(similarities, np.concatenate([one[1] for one in alone]), atol=1e-5)
+
+
 def test_filters_apply_before_ranking(tmp_path, small_shards):
     rows = Rows(2500)
     build(tmp_path, rows)

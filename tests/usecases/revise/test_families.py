@@ -96,6 +96,17 @@ class Corrections(RuleBasedStateMachine):
             assert len(issues.members(self.desk.kb.connection, issue_id)) == number
 
     @invariant()
+    def every_issue_of_several_is_called_after_one_of_them(self) -> None:
+        placed = partition(self.desk)
+        titles = dict(self.desk.rows("SELECT 'desk:' || external_id, title FROM cases"))
+        known = issues.titles(self.desk.kb.connection, sorted(set(placed.values())))
+        for issue_id, number in Counter(placed.values()).items():
+            if number > 1 or issue_id in known:
+                assert known[issue_id] in {
+                    titles[n] for n, one in placed.items() if one == issue_id
+                }
+
+    @invariant()
     def no_evidence_is_lost_or_doubled(self) -> None:
         found = [
             entry

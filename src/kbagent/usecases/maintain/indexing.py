@@ -68,7 +68,8 @@ def nearest_cases(kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count
         found.extend(int(one) for one in np.unique(ids) if one >= 0)
     for ids, matrix in passages.stream(kb.connection, model.id, after=covered):
         similarity = vectors @ matrix.T
-        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+        last = min(count, similarity.shape[1])
+        nearest = np.argpartition(-similarity, last - 1, axis=1)[:, :last]
         found.extend(int(one) for one in np.unique(ids[nearest]))
     return set(passages.owners(kb.connection, model.id, found).values())
 

@@ -10,7 +10,7 @@ case that nothing joins founds an issue of its own.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.core.linking import assignment
-from kbagent.core.linking.families import most_central
 from kbagent.core.linking.joint import JOINT_CONFIDENCE, JOINT_METHOD, joint_groups
 from kbagent.core.linking.neighbours import nearest_neighbours
 from kbagent.model.case import LinkKind
@@ -29,6 +28,7 @@ from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
 from kbagent.usecases.maintain.indexing import nearest_cases
 from kbagent.usecases.retain.fixes import encode_fixes, group_fixes
+from kbagent.usecases.retain.naming import name_issues
 from kbagent.usecases.retain.thresholds import link_threshold, refresh_threshold
 from kbagent.usecases.reuse.boundaries import held_issues
 
@@ -38,6 +38,7 @@ REGROUP_SHARE = 0.02  # of all cases that must be new before all are placed agai
 REGROUP_LEAST = 25  # new cases likewise
 REGROUP_MOST = 60_000  # cases; beyond, new ones are placed among what is there
 DERIVED_THRESHOLD = 0.97  # confidence for joining a group that nobody linked: it may be wrong too
+_COMPARED = 2_048  # new cases whose neighbours are looked up together
 GROUP_CONFIDENCE = 0.9  # of a group found by text alone: pair precision on the development sets
 
 Ints = NDArray[np.int64]
@@ -67,11 +68,12 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
     """Give every case without an issue its issue; how many joined one that others are in."""
     encode_fixes(kb, encoder, model.id)
     with kb.database.write() as connection:
-        now = kb.clock()
+        now, joined = kb.clock(), set[int]()
         for case_id, other_id, kind in issues.arrived_links(connection):
             issues.add_link(connection, case_id, other_id, kind, "import", now)
             if kind in JOINING:
-                join_issues(kb, case_id, other_id, why="linked in the export")
+                joined |= join_issues(kb, case_id, other_id, why="linked in the export")
+        name_issues(kb, joined)
     waiting = issues.unplaced(kb.connection)
     if not waiting:
         return 0
@@ -87,7 +89,7 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
     with kb.database.write():
         touched = _write(kb, rows, placed)
         group_fixes(kb, model.id, touched)
-        _name(kb, model, {*touched, *issues.untitled(kb.connection)})
+        name_issues(kb, touched)
         sizes = issues.spans(kb.connection, sorted(touched))
         homes = issues.memberships(kb.connection, waiting)
     return sum(
@@ -95,8 +97,10 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
     )
 
 
-def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> None:
+def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> set[int]:
     """Put two linked cases, and the issues they are in, together; the older issue stays.
+
+    The issues that changed.
 
     Cases that a person placed stay where they are; so does everything when one of two issues is
     frozen, or both are held by people's rules.
@@ -108,7 +112,7 @@ def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> 
     held, frozen = held_issues(kb.connection)
     homes = {one.issue_id for one in placed}
     if len(homes) > 1 and (homes & frozen or homes <= held):
-        return
+        return set()
     target = (
         min(
             placed, key=lambda one: (one.issue_id not in held, one.kind != "human", one.issue_id)
@@ -126,6 +130,7 @@ def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> 
             continue
         place = Membership(member, target, "linked", 1.0, "link")
         issues.place(kb.connection, place, now, why=why)
+    return {*homes, target}
 
 
 def _explicit_members(connection: sqlite3.Connection, issue_id: int) -> list[int]:
@@ -142,8 +147,9 @@ def _all_cases(connection: sqlite3.Connection) -> list[int]:
 def _neighbourhood(kb: KnowledgeBase, model: StoredModel, waiting: Sequence[int]) -> list[int]:
     """The new cases and the cases nearest to them, by the index and what is newer than it."""
     near = set(waiting)
-    for start in range(0, len(waiting), 256):
-        owners, matrix = passages.of_cases(kb.connection, model.id, waiting[start : start + 256])
+    for start in range(0, len(waiting), _COMPARED):
+        part = waiting[start : start + _COMPARED]
+        owners, matrix = passages.of_cases(kb.connection, model.id, part)
         if len(owners):
             near.update(nearest_cases(kb, model, matrix, assignment.NEIGHBOURS))
     return sorted(near)
@@ -344,16 +350,3 @@ def _founders(target: dict[int, int]) -> dict[int, int]:
     for row in sorted(target):
         first.setdefault(target[row], row)
     return first
-
-
-def _name(kb: KnowledgeBase, model: StoredModel, issue_ids: Iterable[int]) -> None:
-    """The title of an issue is its most central case's, unless a person named it."""
-    for issue_id in sorted(issue_ids):
-        members = issues.members(kb.connection, issue_id)
-        if len(members) < 2:
-            continue
-        owners, matrix = passages.of_cases(kb.connection, model.id, members[:2000])
-        if len(owners):
-            central = int(owners[most_central(fixes.unit(matrix))])
-            titled = cases.by_ids(kb.connection, [central])[central]
-            issues.set_title(kb.connection, issue_id, titled.title, None)
