@@ -12,6 +12,7 @@ from datetime import datetime
 from kbagent.store.moments import to_text
 
 GONE = "[purged]"
+QUOTED = 12  # characters of a title or body from which on a query that holds it quotes it
 
 
 def withdraw(connection: sqlite3.Connection, case_id: int, now: datetime) -> None:
@@ -31,6 +32,7 @@ def purge(connection: sqlite3.Connection, case_id: int, now: datetime) -> None:
     """Remove all text and every vector of a case; ids, dates and verdicts stay."""
     connection.execute("PRAGMA secure_delete = ON")
     withdraw(connection, case_id, now)
+    quoting = _lookups_quoting(connection, case_id)
     connection.execute(
         """UPDATE cases SET title = ?, body = '', url = NULL, facets = '[]', record_hash = x''
         WHERE id = ?""",
@@ -42,7 +44,7 @@ def purge(connection: sqlite3.Connection, case_id: int, now: datetime) -> None:
         "DELETE FROM facet_values WHERE id NOT IN (SELECT facet_id FROM case_facets)"
     )
     _purge_resolutions(connection, case_id)
-    _purge_words(connection, case_id)
+    _purge_words(connection, case_id, quoting)
 
 
 def empty_log(connection: sqlite3.Connection) -> None:
@@ -76,25 +78,47 @@ def _purge_resolutions(connection: sqlite3.Connection, case_id: int) -> None:
         )
 
 
-def _purge_words(connection: sqlite3.Connection, case_id: int) -> None:
-    """Notes on its outcomes, the queries of the lookups that it came from, and the runs on it."""
+def _lookups_quoting(connection: sqlite3.Connection, case_id: int) -> set[int]:
+    """Lookups that asked for the case's own text, as it is or ever was (`similar` asks so), and
+    those that its outcomes came from.
+    """
+    texts = connection.execute(
+        """SELECT title, body FROM cases WHERE id = ?1
+        UNION SELECT json_extract(record, '$.title'), json_extract(record, '$.body')
+            FROM case_versions WHERE case_id = ?1 AND json_valid(record)""",
+        (case_id,),
+    ).fetchall()
+    found = {
+        row[0]
+        for row in connection.execute(
+            "SELECT lookup_id FROM outcomes WHERE case_id = ? AND lookup_id IS NOT NULL", (case_id,)
+        )
+    }
+    for text in {one.strip() for pair in texts for one in pair if one}:
+        quoted = "instr(query, ?) > 0" if len(text) >= QUOTED else "trim(query) = ?"
+        rows = connection.execute(f"SELECT id FROM lookups WHERE {quoted}", (text,))
+        found.update(row[0] for row in rows)
+    return found
+
+
+def _purge_words(connection: sqlite3.Connection, case_id: int, quoting: set[int]) -> None:
+    """Notes on its outcomes, the queries that hold its text, and the runs on it."""
     connection.execute("UPDATE outcomes SET note = NULL WHERE case_id = ?", (case_id,))
-    _purge_runs(connection, case_id)
-    connection.execute(
-        """UPDATE lookups SET query = ?, request = '{}' WHERE id IN
-            (SELECT lookup_id FROM outcomes WHERE case_id = ? AND lookup_id IS NOT NULL)""",
-        (GONE, case_id),
-    )
+    _purge_runs(connection, case_id, quoting)
+    for lookup_id in sorted(quoting):
+        connection.execute(
+            "UPDATE lookups SET query = ?, request = '{}' WHERE id = ?", (GONE, lookup_id)
+        )
 
 
-def _purge_runs(connection: sqlite3.Connection, case_id: int) -> None:
+def _purge_runs(connection: sqlite3.Connection, case_id: int, quoting: set[int]) -> None:
     """Runs of `solve` quote the text they were given, so they go with all that hangs on them."""
     rows = connection.execute(
-        """SELECT id, lookup_id FROM runs WHERE json_extract(record, '$.case_id') = ?
-        OR lookup_id IN (SELECT lookup_id FROM outcomes WHERE case_id = ?)""",
-        (case_id, case_id),
+        "SELECT id, lookup_id, json_extract(record, '$.case_id') FROM runs"
     ).fetchall()
-    for run_id, lookup_id in rows:
+    for run_id, lookup_id, about in rows:
+        if about != case_id and lookup_id not in quoting:
+            continue
         connection.execute("UPDATE runs SET continues = NULL WHERE continues = ?", (run_id,))
         connection.execute("DELETE FROM deviations WHERE run_id = ?", (run_id,))
         connection.execute("DELETE FROM step_evidence WHERE run_id = ?", (run_id,))

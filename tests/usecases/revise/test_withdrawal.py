@@ -1,5 +1,8 @@
 """Withdrawn cases count no longer; purged ones leave no trace of their text."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from kbagent.errors import UsageError
@@ -41,6 +44,26 @@ def test_a_purged_case_leaves_no_text_in_any_file(desk: Desk) -> None:
     for path in (desk.folder / "kb").rglob("*"):
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_lookups_that_asked_for_its_text_lose_it_even_those_that_wait(desk: Desk) -> None:
+    a_desk(desk)
+    desk.ask(f"the {SECRET} lost its keys")
+    desk.ask(f"the {SECRET} lost its keys\nand more that `similar` would add")
+    other = sqlite3.connect(desk.kb.database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    desk.ask(f"THE case: the {SECRET} lost its keys")
+    other.execute("ROLLBACK")
+    other.close()
+    desk.ask("printer is dead")
+    withdrawal.remove_for_good(desk.kb, "desk:1")
+    desk.kb.close()
+    for path in (desk.folder / "kb").rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+    with closing(sqlite3.connect(desk.folder / "kb" / "kb.db")) as connection:
+        queries = [row[0] for row in connection.execute("SELECT query FROM lookups ORDER BY id")]
+    assert sorted(queries) == ["[purged]"] * 3 + ["printer is dead"]
 
 
 def test_a_purge_is_logged_and_leaves_the_others_alone(desk: Desk) -> None:

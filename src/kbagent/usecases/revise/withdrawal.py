@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kbagent.errors import UsageError
 from kbagent.model.case import Case
-from kbagent.store import decisions, ledger, purge
+from kbagent.store import decisions, ledger, purge, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.maintain.rebuilding import rebuild_from_nothing
 from kbagent.usecases.revise.families import named_case
@@ -65,6 +65,7 @@ def remove_for_good(
     Raises:
         UnknownHandle: the case is not known.
     """
+    spool.absorb(kb.database, kb.folder)  # a lookup that waits may quote it
     with kb.database.write():
         case = named_case(kb, ref)
         purge.purge(kb.connection, case.id, kb.clock())
