@@ -102,6 +102,23 @@ def test_the_next_search_takes_in_what_waits(kb):
     assert [row[0] for row in rows] == [last, *reversed(handles)]
 
 
+def test_a_file_goes_only_after_the_commit_that_took_it_in(kb):
+    with somebody_writes(kb):
+        handle = ask(kb).handle
+    path = kb.folder / spool.FOLDER / f"{handle}.json"
+    there = []
+
+    def note(statement):
+        if statement == "COMMIT":
+            there.append(path.exists())
+
+    kb.connection.set_trace_callback(note)
+    assert spool.absorb(kb.database, kb.folder) == 1
+    kb.connection.set_trace_callback(None)
+    assert there == [True]
+    assert not path.exists()
+
+
 def test_it_can_be_shown_while_it_waits_and_later(kb):
     with somebody_writes(kb):
         held_up = ask(kb)
