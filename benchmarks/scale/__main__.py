@@ -16,6 +16,8 @@ import argparse
 import json
 import math
 import os
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +33,8 @@ import numpy as np
 import kbagent
 from benchmarks.scale.filling import HALF, RARE, fill
 from benchmarks.scale.world import ROOT, Material, gathered
-from kbagent.store import models, passages
+from kbagent.model.policy import PolicyParameters
+from kbagent.store import adapters, models, passages, policies
 from kbagent.store.encoder.session import load_encoder
 from kbagent.store.index.dense import DenseGeneration, open_generation
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -50,6 +54,18 @@ print(json.dumps([took, used.ru_maxrss / 1024, done.returncode, done.stderr[-200
 """
 
 
+_APART = """
+import sys
+from kbagent.cli import app
+def told(code):
+    kinds = dict(line.split(":") for line in open("/proc/self/status") if line.startswith("Rss"))
+    print(" ".join(f"{name}={int(text.split()[0]) / 1024:.0f}" for name, text in kinds.items()),
+          file=sys.stderr)
+app._leave = told
+app.main()
+"""
+
+
 def main() -> None:
     """Measure, print and keep."""
     reader = argparse.ArgumentParser(description=__doc__)
@@ -64,12 +80,13 @@ def main() -> None:
     sizes = [10_000, 100_000, 1_000_000 if options.million else 300_000]
     if options.quick:
         sizes = [10_000, 30_000]
+    more = 1_000 if options.quick else 10_000
     with _folder(options.keep) as folder:
         encoder = load_encoder()
         material = gathered(options.data, encoder)
         found = {}
         for size in sizes:
-            found[size] = _world(folder / f"world{size}", size, material)
+            found[size] = _world(folder / f"world{size}", size, material, more)
             print(json.dumps({str(size): found[size]}, indent=1), flush=True)
     _keep(found, options)
 
@@ -84,7 +101,7 @@ def _folder(kept: Path | None) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def _world(folder: Path, size: int, material: Material) -> dict[str, list[float]]:
+def _world(folder: Path, size: int, material: Material, more: int) -> dict[str, list[float]]:
     """(seconds, MB) of each operation; other figures as (value, 0)."""
     encoder = load_encoder()
     found: dict[str, list[float]] = {}
@@ -95,9 +112,11 @@ def _world(folder: Path, size: int, material: Material) -> dict[str, list[float]
     found["kB a case on disk"] = [_size(folder) / size / 1000, 0]
     largest = _largest_query(folder)
     found |= _commands(folder, largest)
+    found |= _memory(folder)
     found |= _warm(folder, material)
     found |= _exactness(folder, material)
-    found |= _writes(folder, size, material)
+    found |= _adapter(folder)
+    found |= _writes(folder, material, more)
     return found
 
 
@@ -114,7 +133,42 @@ def _commands(folder: Path, largest: str) -> dict[str, list[float]]:
     return {name: _measured(words, repeat=2) for name, words in commands.items()}
 
 
-def _writes(folder: Path, size: int, material: Material) -> dict[str, list[float]]:
+def _memory(folder: Path) -> dict[str, list[float]]:
+    """What of a search's memory is its own, and what are mapped files: shared and reclaimable."""
+    done = subprocess.run(
+        [sys.executable, "-c", _APART, "search", QUERY, "--kb", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    kinds = dict(re.findall(r"(Rss\w+)=(\d+)", done.stderr.splitlines()[-1]))
+    return {
+        "search: own memory at its end": [math.inf, float(kinds["RssAnon"])],
+        "search: mapped files at its end": [math.inf, float(kinds["RssFile"])],
+    }
+
+
+def _adapter(folder: Path) -> dict[str, list[float]]:
+    """A policy with a learned matrix: the first search makes its index, the second has it."""
+    rng = np.random.default_rng(SEED)
+    with open_knowledge_base(folder) as kb, kb.database.write() as connection:
+        model = models.active(connection)
+        assert model is not None
+        noise = rng.standard_normal((model.dimension, model.dimension)) / model.dimension
+        turned, _ = np.linalg.qr(np.eye(model.dimension) + noise)
+        adapters.add(connection, "scale", model.id, turned.astype(np.float32), kb.clock())
+        parameters = replace(PolicyParameters(), adapter="scale")
+        version = policies.add(connection, "scale", parameters, kb.clock())
+    words = ["search", QUERY, "--policy", str(version), "--kb", str(folder)]
+    found = {
+        "apply an adapter (first search)": _measured(words),
+        "search with the adapter": _measured(words),
+    }
+    shutil.rmtree(folder / "index/dense-scale", ignore_errors=True)
+    return found
+
+
+def _writes(folder: Path, material: Material, count: int) -> dict[str, list[float]]:
     kb = ["--kb", str(folder)]
     found = {"add one case": _measured(["add", "The world has one more problem now", *kb])}
     copy = folder.with_suffix(".backup")
@@ -123,14 +177,13 @@ def _writes(folder: Path, size: int, material: Material) -> dict[str, list[float
     copy.unlink(missing_ok=True)
     found["doctor"] = _measured(["doctor", *kb])
     found["reindex, nothing new"] = _measured(["reindex", *kb])
-    more = folder.with_suffix(".jsonl")
-    count = 1_000 if size < 1_000_000 else 2_000
-    with more.open("w", encoding="utf-8") as file:
+    file_of_more = folder.with_suffix(".jsonl")
+    with file_of_more.open("w", encoding="utf-8") as file:
         for row in _more_rows(count, material):
             file.write(json.dumps(row) + "\n")
-    found[f"import {count:,} more"] = _measured(["import", str(more), *kb])
+    found[f"import {count:,} more"] = _measured(["import", str(file_of_more), *kb])
     found["search after it"] = _measured(["search", QUERY, *kb])
-    more.unlink()
+    file_of_more.unlink()
     return found
 
 
@@ -185,8 +238,8 @@ def _exactness(folder: Path, material: Material) -> dict[str, list[float]]:
             order = np.argsort(-exact[row], kind="stable")
             hits = set(got[row].tolist())
             values = {int(all_ids[p]): exact[row, p] for p in order[: 4 * wanted]}
-            best = sorted(hits, key=lambda one, v=values: -v.get(one, -1.0))
-            ten.append(len(set(all_ids[order[:10]].tolist()) & set(best[:10])) / 10)
+            best = sorted((-values.get(one, -1.0), one) for one in hits)[:10]
+            ten.append(len(set(all_ids[order[:10]].tolist()) & {one for _, one in best}) / 10)
             least = exact[row, order[9]] - NEAR
             close = [int(all_ids[p]) for p in order[:wanted] if exact[row, p] >= least]
             near.append(len(hits & set(close)) / len(close))
@@ -268,13 +321,16 @@ def _cell(name: str, value: list[float] | None) -> str:
         return f"{first:.4f} ± {second:.4f}"
     if name.startswith("kB"):
         return f"{first:.2f} kB"
+    if math.isinf(first):
+        return f"{second:,.0f} MB"
     shown = f"{first * 1000:,.0f} ms" if first < 10 else f"{first:,.0f} s"
     return f"{shown} ({second:,.0f} MB)" if second else shown
 
 
 def _exponent(name: str, found: dict[int, dict[str, list[float]]], sizes: Sequence[int]) -> str:
     low, high = found[sizes[0]].get(name), found[sizes[-1]].get(name)
-    if name.startswith("recall") or not low or not high or not low[0] > 0 or not high[0] > 0:
+    told = name.startswith(("recall", "search: "))
+    if told or not low or not high or not low[0] > 0 or not high[0] > 0:
         return ""
     return f"{math.log(high[0] / low[0]) / math.log(sizes[-1] / sizes[0]):.2f}"
 

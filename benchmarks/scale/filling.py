@@ -82,8 +82,11 @@ def _once(connection: sqlite3.Connection, material: Material, issues: Issues, no
         ((row, name, value) for row, (name, value) in enumerate(_facet_values(), start=1)),
     )
     connection.executemany(
-        "INSERT INTO issues (id, recorded_at) VALUES (?, ?)",
-        ((row, now) for row in range(1, len(issues.title) + 1)),
+        "INSERT INTO issues (id, title, recorded_at) VALUES (?, ?, ?)",
+        (
+            (row, material.titles[title], now)
+            for row, title in enumerate(issues.title.tolist(), start=1)
+        ),
     )
 
 
