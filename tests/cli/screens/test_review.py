@@ -45,7 +45,7 @@ def test_a_card_says_what_why_and_what_each_key_will_do() -> None:
 
         r12 · worked 9 of 9
             Reset the spooler port, then print — ten test labels. Reset the spooler
-            port, then print ten test labels. Reset the spooler port, then print…
+            port, then print ten test labels. Reset the spooler port, then print ten te…
         r40 · worked 2 of 2
             Port set up afresh.
         i5 · 12 cases

@@ -179,9 +179,8 @@ def applied_json(found: Sequence[Applied]) -> list[dict[str, Any]]:
 
 def _headline(item: Item, place: str, width: int) -> Text:
     name = f"── {TITLES[item.kind]} "
-    return Text(
-        name + "─" * max(1, width - len(name) - len(place) - 2) + f" {place} ", style="cyan"
-    )
+    rule = "─" * max(1, width - len(name) - len(place) - 1)
+    return Text(f"{name}{rule} {place}", style="cyan")
 
 
 def _side(side: Side, rows: int, width: int) -> list[RenderableType]:
