@@ -101,7 +101,7 @@ def fuzz_one(name: str, seconds: float, kept: Path, seed: int) -> None:
     rng, until = random.Random(seed), time.monotonic() + seconds
     pool = _seeds(name, watch) or [b""]
     while time.monotonic() < until:
-        watch(_mutated(rng, pool))
+        watch(mutated(rng, pool))
     watch.tell()
 
 
@@ -111,7 +111,7 @@ def _seeds(name: str, watch: Watch) -> list[bytes]:
     return seeds(name, watch.ground)
 
 
-def _mutated(rng: random.Random, pool: list[bytes]) -> bytes:
+def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
     """A seed with bytes changed, parts dropped, doubled or taken from another seed."""
     data = bytearray(rng.choice(pool))
     for _ in range(rng.randint(1, 6)):

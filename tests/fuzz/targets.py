@@ -30,6 +30,13 @@ from kbagent.store.readers import open_export
 from kbagent.usecases.learn.policies import set_parameters
 from kbagent.usecases.maintain.copies import export_lines, restore
 from kbagent.usecases.retrieve.search import search
+from kbagent.usecases.review.applying import apply as apply_records
+from kbagent.usecases.review.applying import read_records
+from kbagent.usecases.revise.charter.amendment import amendment_to
+from kbagent.usecases.revise.charter.amendment import apply as amend
+from kbagent.usecases.revise.charter.document import charter_of, written
+from kbagent.usecases.revise.charter.reading import read_charter
+from kbagent.usecases.revise.freezing import order_now
 from kbagent.usecases.revise.importing import import_outcomes
 from tests.fakes.bases import filled
 from tests.fakes.encoder import FakeEncoder
@@ -142,13 +149,26 @@ class Ground:
             assert self.counts() == before
 
     def policies(self, data: bytes) -> None:
-        """A policy as it is edited: TOML."""
-        edit = _policy_edit()
-        before = self.counts()
+        """The policy file as it is edited: TOML."""
+        before, standing = self.counts(), charter_of(self.kb)
         try:
-            edit(self.kb, _text(data))
+            wanted = read_charter(self.kb, _text(data), standing, order_now)
+            amend(self.kb, amendment_to(self.kb, wanted), base=standing, by="fuzz")
         except KbagentError:
             assert self.counts() == before
+            return
+        assert set(charter_of(self.kb).rules) == set(wanted.rules)
+        again = read_charter(self.kb, written(self.kb, wanted), charter_of(self.kb), order_now)
+        assert set(again.rules) == set(wanted.rules)
+
+    def reviews(self, data: bytes) -> None:
+        """Decisions from a file: all of them, or none."""
+        decisions = "SELECT count(*) FROM decisions"
+        before = self.kb.connection.execute(decisions).fetchone()
+        try:
+            apply_records(self.kb, read_records(_text(data)))
+        except KbagentError:
+            assert self.kb.connection.execute(decisions).fetchone() == before
 
     def waiting(self, data: bytes) -> None:
         """A lookup in the spool: taken in or set aside, never in the way."""
@@ -225,6 +245,7 @@ TARGETS = (
     "backups",
     "parameters",
     "policies",
+    "reviews",
     "waiting",
     "manifests",
     "texts",
@@ -274,8 +295,17 @@ def seeds(name: str, ground: Ground) -> list[bytes]:
         case "manifests":
             found = [*ground.kb.index_folder.rglob("*.json")]
             return [path.read_bytes()[:4000] for path in sorted(found)]
+        case "reviews":
+            record = b'{"item": "duplicate:r1:r2", "decision": "accept", "by": "ana"}'
+            return [record, b"[" + record + b"]", record + b"\n" + record]
         case _:
-            return [b"gate = 0.5\n", b"exploration = true\n"]
+            return [
+                b"[trust]\nana = 0.5\n[promise]\nmax-error = 0.05\n",
+                b'[[pin]]\nissue = "i1"\nresolution = "r3"\nuntil = "2030-01-01"\nreason = "x"\n',
+                b'[[deprecate]]\nresolution = "r1"\n[[forbid]]\nresolution = "r2"\n',
+                b"[limits]\n",
+                written(ground.kb, charter_of(ground.kb)).encode()[:6000],
+            ]
 
 
 def _spooled(ground: Ground) -> bytes:
@@ -291,11 +321,6 @@ def _spooled(ground: Ground) -> bytes:
     content = file.read_bytes()
     file.unlink()
     return content
-
-
-def _policy_edit() -> Callable[[KnowledgeBase, str], object]:
-    """`policy edit` where this version has it; else `policy set`, line by line."""
-    return lambda kb, text: set_parameters(kb, text.split("\n"))
 
 
 def _kind(path: Path) -> int:
