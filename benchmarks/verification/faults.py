@@ -131,10 +131,14 @@ def _stale(office: Office, rng: np.random.Generator) -> Case:
 
 
 def _deprecated(office: Office, rng: np.random.Generator) -> Case:
-    """What leads is deprecated, and something else was put in its place."""
+    """What leads is deprecated, and something else was put in its place.
+
+    No version is told: that the replacement worked is later reported, and on 4.1 it would not
+    have, so that one fault would teach what another counts as wrong.
+    """
     family = _family(office, rng, kind=1)
     best, replacement = family.best["4.1"], family.best["4.3"]
-    problem = Problem(_asked(family, VERSIONS[int(rng.integers(2))], rng))
+    problem = Problem(_asked(family, None, rng))
 
     @contextlib.contextmanager
     def plant() -> Iterator[None]:

@@ -67,10 +67,11 @@ def test_isotonic_blocks_agree_with_scikit_learn(pairs):
     y = np.array([b for _, b in pairs], dtype=float)
     oracle = IsotonicRegression().fit(x, y)
     fit = fit_isotonic(x, y)
-    for place, value in zip(fit.scores, fit.values, strict=True):
+    for number, (place, value) in enumerate(zip(fit.scores, fit.values, strict=True)):
         level = float(oracle.predict([place])[0])
+        below = max(fit.values[:number], default=0.0)  # Laplace's rule may lift a block over it
         if 0 < value < 1 and 0 < level < 1 and place in x:
-            assert value == pytest.approx(level, abs=1e-9)
+            assert value == pytest.approx(max(level, below), abs=1e-9)
     assert all(a <= b for a, b in pairwise(fit.values))
     assert all(0 < v < 1 for v in fit.values)
 

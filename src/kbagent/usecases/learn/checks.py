@@ -47,6 +47,7 @@ EXPLAINED = {
     "works-on-os": "On this system the resolution only failed.",
     "seen-on-version": "Another resolution worked on this very version, this one is untried there.",
     "seen-on-os": "Another resolution worked on this very system, this one is untried there.",
+    "tried-nearby": "It was tried only on cases unlike this one; another worked on those like it.",
     "evidence": "The lower end of the interval of its success is too low, or nothing ever worked.",
     "prerequisite": "What the resolution requires is not so, or not known.",
     "known-good": "Run on stored cases with their outcome hidden, the procedure chose otherwise.",

@@ -13,7 +13,9 @@ from kbagent.core.verification.checks import (
     fits_facet,
     not_broken,
     prerequisites_met,
+    tried_nearby,
 )
+from kbagent.model.case import Verdict
 from kbagent.model.evidence import Cell, Evidence, Ranked
 from kbagent.model.policy import Limits, PolicyParameters
 from kbagent.store import issues, resolutions
@@ -29,6 +31,7 @@ from kbagent.usecases.solve.reading import OS_NAMES
 
 LATEST = 3  # outcomes; three failures in a row are 1 in 8 for a fix that works half the time
 SEEN = 2  # successes on a value from which another resolution is preferred there
+_NEARBY = 0.8  # of the similarity of the nearest success: cases that are like this one too
 _LEARNED = frozenset(
     {
         "not-broken",
@@ -38,6 +41,7 @@ _LEARNED = frozenset(
         "works-on-os",
         "seen-on-version",
         "seen-on-os",
+        "tried-nearby",
     }
 )
 """Checks on what was learned; a person's pin outranks them, so they only note."""
@@ -73,6 +77,27 @@ class Checked:
     def stopped(self) -> bool:
         """Whether it may not be answered."""
         return any(check.severity is Severity.STOP for check in self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """How near the cases are on which each resolution was tried, and what worked on the nearest.
+
+    `nearest` is the similarity of the nearest success of any, `often` what worked repeatedly there.
+    """
+
+    similarity: Mapping[int, float]
+    nearest: float
+    often: tuple[int, ...]
+
+    def other(self, resolution_id: int) -> int | None:
+        """Another resolution that worked repeatedly on the nearest cases."""
+        return next((one for one in self.often if one != resolution_id), None)
+
+    def is_far(self, resolution_id: int, least: float) -> bool:
+        """Whether a resolution was tried far away only, where another worked nearby."""
+        mine = self.similarity.get(resolution_id, 0.0)
+        return self.other(resolution_id) is not None and mine < least * self.nearest
 
 
 def field_of(kb: KnowledgeBase, sighting: Sighting, issue_id: int, problem: Problem) -> Field:
@@ -159,8 +184,12 @@ def checked(
     tried: Mapping[int, str],
     thresholds: Thresholds,
     known: Experience | None = None,
+    near: Near | None = None,
 ) -> Checked:
-    """The checks of one resolution; `tried` has what the ticket says was tried, and its words."""
+    """The checks of one resolution; `tried` has what the ticket says was tried, and its words.
+
+    Without `near` nothing is said of how like the problem its cases are.
+    """
     evidence = approach.ranked.cell.evidence
     standing = standing_of(field.kb, field.limits, evidence)
     results = [
@@ -168,7 +197,8 @@ def checked(
         not_broken(standing),
         _not_tried(approach, tried),
         _lately(field, approach, known or field.known),
-        *_fits(field, approach, problem, known or field.known),
+        *_fits(field, approach, problem, known or field.known, _far(near, thresholds)),
+        *([_nearby(approach, near, thresholds)] if near is not None else []),
         _enough(field.kb, evidence, thresholds),
         *_prerequisites(field, approach, problem),
     ]
@@ -207,9 +237,12 @@ def _lately(field: Field, approach: Approach, known: Experience) -> CheckResult:
 
 
 def _fits(
-    field: Field, approach: Approach, problem: Problem, known: Experience
+    field: Field, approach: Approach, problem: Problem, known: Experience, far: frozenset[int]
 ) -> list[CheckResult]:
-    """Whether it works on this version and os; each facet of the problem by itself."""
+    """Whether it works on this version and os; each facet of the problem by itself.
+
+    What was tried `far` away only, on cases unlike this one, is no better for having worked there.
+    """
     here = known.trials.get(field.issue_id, ())
     mine = approach.ranked.resolution_id
     found = []
@@ -226,7 +259,9 @@ def _fits(
         failed = [seen for one, seen, reward in heard if one == mine and reward == 0.0]
         found.append(fits_facet(role, value, worked, failed))
         if value is not None:
-            elsewhere = Counter(one for one, seen, won in heard if won > 0.0 and seen == value)
+            elsewhere = Counter(
+                one for one, seen, won in heard if won > 0.0 and seen == value and one not in far
+            )
             found.append(_seen_on(role, value, mine, elsewhere))
     return found
 
@@ -241,6 +276,35 @@ def _seen_on(role: str, value: str, mine: int, elsewhere: Mapping[int, int]) -> 
         f"worked on {value}, or nothing else did",
         "as expected" if ok else f"r{min(others)} worked on {value}, this one was not tried",
     )
+
+
+def near_of(field: Field) -> Near:
+    """How near the problem at hand each resolution of its issue was tried."""
+    near: dict[int, float] = {}
+    won = []
+    for one in field.known.attempts.get(field.issue_id, ()):
+        similarity = field.similarity.get(one.case_id, 0.0)
+        near[one.resolution_id] = max(similarity, near.get(one.resolution_id, similarity))
+        if one.verdict in (Verdict.WORKED, Verdict.PARTLY):
+            won.append((similarity, one.resolution_id))
+    nearest = max((similarity for similarity, _ in won), default=0.0)
+    counts = Counter(one for similarity, one in won if similarity >= _NEARBY * nearest)
+    often = [one for one, count in counts.items() if count >= SEEN] if nearest > 0.0 else []
+    return Near(near, nearest, tuple(sorted(often)))
+
+
+def _far(near: Near | None, thresholds: Thresholds) -> frozenset[int]:
+    """The resolutions that were tried far away only."""
+    if near is None:
+        return frozenset()
+    return frozenset(one for one in near.similarity if near.is_far(one, thresholds.nearness))
+
+
+def _nearby(approach: Approach, near: Near, thresholds: Thresholds) -> CheckResult:
+    """Whether it was tried near the problem at hand; of a replayed case nothing near is known."""
+    mine = approach.ranked.resolution_id
+    least = thresholds.nearness
+    return tried_nearby(approach.similarity, near.nearest, near.other(mine), least=least)
 
 
 def _enough(kb: KnowledgeBase, evidence: Evidence, thresholds: Thresholds) -> CheckResult:

@@ -14,7 +14,7 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.usecases.reuse.approaches import Approach
 from kbagent.usecases.reuse.evidence import Experience
 from kbagent.usecases.solve.alreadytried import tried_by_ticket
-from kbagent.usecases.solve.candidates import Checked, Field, checked, ordered_of
+from kbagent.usecases.solve.candidates import Checked, Field, checked, near_of, ordered_of
 from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.trace import Correction, Stage, Step
 
@@ -50,8 +50,10 @@ def choose(
     tried = (
         tried_by_ticket(field.kb, encoder, text, texts, problem.excluded) if problem.checked else {}
     )
+    near = near_of(field)
     candidates = [
-        checked(field, one, problem, tried, thresholds) for one in _foremost(ordered, tried)
+        checked(field, one, problem, tried, thresholds, near=near)
+        for one in _foremost(ordered, tried)
     ]
     chosen = pick(candidates) if problem.checked else next(iter(candidates), None)
     passed = _passed_over(candidates, chosen) if problem.checked else []

@@ -19,6 +19,7 @@ class Thresholds:
     agreement: float = checks.LEAST_AGREEMENT
     evidence: float = checks.LEAST_SUCCESS
     known_good: float = checks.LEAST_REPLAYED
+    nearness: float = checks.LEAST_NEARNESS
 
 
 NAMES = {
@@ -26,6 +27,7 @@ NAMES = {
     "agreement": "agreement",
     "evidence": "evidence",
     "known-good": "known_good",
+    "tried-nearby": "nearness",
 }
 """Checks with a threshold that can be learned, and their field above."""
 
