@@ -1,6 +1,5 @@
 """`kbagent worked`, `partly` and `failed`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,63 +31,36 @@ Escalated = Annotated[
     bool | None, typer.Option("--escalated/--not-escalated", help="Whether it went further up.")
 ]
 
-worked = typer.Typer()
-partly = typer.Typer()
-failed = typer.Typer()
+
+def _command(verdict: Verdict, told: str) -> typer.Typer:
+    """The command that reports this verdict; the three differ in nothing else."""
+    app = typer.Typer()
+
+    @app.command(help=told)
+    def say(
+        words: Words,
+        *,
+        case: Case = None,
+        note: Note = None,
+        csat: Csat = None,
+        minutes: Minutes = None,
+        escalated: Escalated = None,
+        output: FormatOption = Format.TABLE,
+        by: By = None,
+        kb: Kb = None,
+    ) -> None:
+        only(output, Format.TABLE, Format.JSON, Format.JSONL)
+        remark = Remark(by, note, satisfaction(csat), minutes, escalated)
+        with open_knowledge_base(folder_of(kb), notify=tell) as base:
+            given = give(base, verdict, words, remark, case_ref=case)
+        _render(given, output)
+
+    return app
 
 
-@worked.command()
-def say_worked(
-    words: Words,
-    *,
-    case: Case = None,
-    note: Note = None,
-    csat: Csat = None,
-    minutes: Minutes = None,
-    escalated: Escalated = None,
-    output: FormatOption = Format.TABLE,
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Say that a resolution worked."""
-    remark = Remark(by, note, satisfaction(csat), minutes, escalated)
-    _say(Verdict.WORKED, words, remark, case, output, kb)
-
-
-@partly.command()
-def say_partly(
-    words: Words,
-    *,
-    case: Case = None,
-    note: Note = None,
-    csat: Csat = None,
-    minutes: Minutes = None,
-    escalated: Escalated = None,
-    output: FormatOption = Format.TABLE,
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Say that a resolution helped, but not fully."""
-    remark = Remark(by, note, satisfaction(csat), minutes, escalated)
-    _say(Verdict.PARTLY, words, remark, case, output, kb)
-
-
-@failed.command()
-def say_failed(
-    words: Words,
-    *,
-    case: Case = None,
-    note: Note = None,
-    csat: Csat = None,
-    minutes: Minutes = None,
-    escalated: Escalated = None,
-    output: FormatOption = Format.TABLE,
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Say that a resolution did not work."""
-    remark = Remark(by, note, satisfaction(csat), minutes, escalated)
-    _say(Verdict.FAILED, words, remark, case, output, kb)
+worked = _command(Verdict.WORKED, "Say that a resolution worked.")
+partly = _command(Verdict.PARTLY, "Say that a resolution helped, but not fully.")
+failed = _command(Verdict.FAILED, "Say that a resolution did not work.")
 
 
 def satisfaction(text: str | None) -> float | None:
@@ -112,20 +84,6 @@ def satisfaction(text: str | None) -> float | None:
     if not 0.0 <= value <= 1.0:
         raise BadValue(name="--csat", value=text, reason="write 0 to 1, 4/5 or 80%")
     return value
-
-
-def _say(
-    verdict: Verdict,
-    words: list[str],
-    remark: Remark,
-    case: str | None,
-    output: Format,
-    kb: Path | None,
-) -> None:
-    only(output, Format.TABLE, Format.JSON, Format.JSONL)
-    with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        given = give(base, verdict, words, remark, case_ref=case)
-    _render(given, output)
 
 
 def _render(given: Given, output: Format) -> None:
