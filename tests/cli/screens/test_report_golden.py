@@ -177,8 +177,8 @@ SCREEN = dedent("""\
       (-110 to -30). Not a randomised comparison: who looks up has other cases.
 
     Knowledge
-      Kept now: 3,702 cases of 154 issues, 341 fixes, 788 outcomes; nothing
-      forgotten; 2 withdrawn by people.
+      Kept now, dated or not: 3,702 cases of 154 issues, 341 fixes, 788 outcomes;
+      nothing forgotten; 2 withdrawn by people.
 
     Rare problems solved again thanks to an earlier instance (by the replay)
       2025-03-04 zendesk:9 weight is ten times too high
@@ -200,8 +200,8 @@ SCREEN = dedent("""\
     Caught by the checks of `solve`
       5 deviations caught, 3 put right; of 1 with an outcome since, 1 worked.
       2025-03-02 abc version
-        worked on 4.2; saw never on 4.2; put right: r44 (what was answered instead
-        worked)
+        expected: worked on 4.2; saw: never on 4.2; put right: r44 (what was
+        answered instead worked)
     """)[:-1]
 
 

@@ -44,7 +44,7 @@ class Frame:
 
 def text_of(value: object, limit: int = 300) -> str:
     """Text that is only ever text: without what a terminal acts upon, and escaped."""
-    return escape(one_line(str(value), limit))
+    return escape(one_line(str(value), limit)).replace(" %", "&nbsp;%")
 
 
 def success_chart(months: Sequence[Month]) -> str:
@@ -145,7 +145,7 @@ def differences_chart(rows: Sequence[Row]) -> str:
             f' y2="{y:.1f}"/>{_dot(x(gap.estimate), y)}</g>'
         )
     lines += [
-        f'<text x="{x(v):.1f}" y="{height - 10}" text-anchor="middle">{100 * v:+.0f}</text>'
+        f'<text x="{x(v):.1f}" y="{height - 10}" text-anchor="middle">{_points(v)}</text>'
         for v in (-reach, 0.0, reach)
     ]
     about = "Points by which the first side exceeds the other, with 95 % intervals."
@@ -156,6 +156,10 @@ def differences_chart(rows: Sequence[Row]) -> str:
         f'</title><desc id="gaps-d">{about} The table holds the same numbers.</desc>'
         f'{"".join(lines)}</svg><p class="soft">{about}</p></figure>'
     )
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.0f}" if value else "0"
 
 
 def _minutes(value: float) -> str:

@@ -55,8 +55,8 @@ font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
 td{white-space:nowrap}th{vertical-align:bottom;color:var(--soft);font-weight:600}
 th:first-child,td:first-child,.words td,.words th{text-align:left}
-.words td{white-space:normal;overflow-wrap:anywhere;min-width:7em}
-.words td:first-child{white-space:nowrap}
+table.words{table-layout:fixed}.words th:last-child{width:34%}
+.words td{white-space:normal;overflow-wrap:anywhere}
 @media (max-width:40rem){svg text{font-size:21px}svg .minor{display:none}
 .words thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
 .words tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}
@@ -66,7 +66,7 @@ th:first-child,td:first-child,.words td,.words th{text-align:left}
 @media print{:root{color-scheme:light;--ink:#000;--soft:#333;--line:#999;--page:#fff;--tile:#f3f3f3;
 --one:#0b5cad;--two:#a84b00}body{max-width:none;padding:0;font-size:11pt}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}.scroll{overflow:visible}
-.charts{grid-template-columns:1fr 1fr}
+.charts{display:block}.charts figure{display:inline-block;width:48%;margin:0 1% 3mm 0}
 table{font-size:8pt}td,th{padding:.15rem .3rem}tr{break-inside:avoid}
 thead{display:table-header-group}}
 """

@@ -220,8 +220,8 @@ def kept_sentence(found: Report) -> str:
     kept = found.kept
     withdrawn = f"; {kept.withdrawn:,} withdrawn by people" if kept.withdrawn else ""
     return (
-        f"Kept now: {kept.cases:,} cases of {kept.issues:,} issues, {kept.approaches:,} fixes,"
-        f" {kept.outcomes:,} outcomes; nothing forgotten{withdrawn}."
+        f"Kept now, dated or not: {kept.cases:,} cases of {kept.issues:,} issues,"
+        f" {kept.approaches:,} fixes, {kept.outcomes:,} outcomes; nothing forgotten{withdrawn}."
     )
 
 
@@ -254,7 +254,8 @@ def prevented(one: Prevented) -> str:
         Verdict.PARTLY: "what was answered instead helped in part",
         Verdict.FAILED: "what was answered instead failed too",
     }.get(one.verdict, "no outcome reported since")
-    return f"{one.expected}; saw {one.observed}; put right: {one.correction} ({proof})"
+    correction = one.correction.replace("-", " ")
+    return f"expected: {one.expected}; saw: {one.observed}; put right: {correction} ({proof})"
 
 
 def prevented_sentence(found: Report) -> str:

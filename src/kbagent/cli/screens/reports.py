@@ -111,22 +111,21 @@ def tables_of(found: Report) -> list[tuple[str, tuple[str, ...], list[list[objec
     return [
         (
             "Rare problems solved again thanks to an earlier instance",
-            ("opened", "case", "title", "earlier case", "months later", "place", "fix"),
+            ("case", "title", "what came of it", "fix"),
             [
-                [figures.day(s.at), s.case, s.title, s.earlier, s.months_later, s.place, s.fix]
+                [s.case, s.title, f"{figures.day(s.at)}: {words.story(s)}", s.fix]
                 for s in found.stories
             ],
         ),
         (
             "Fixes that stopped working",
-            ("issue", "title", "fix", "what happened", "works instead"),
+            ("issue", "fix", "works instead", "what happened"),
             [
                 [
-                    f"i{g.stopped.issue_id}",
-                    g.stopped.title,
+                    f"i{g.stopped.issue_id} {g.stopped.title}",
                     f"r{g.stopped.resolution_id} {g.stopped.text}",
-                    words.gone(g),
                     g.instead or "–",
+                    words.gone(g),
                 ]
                 for g in found.stopped
             ],
