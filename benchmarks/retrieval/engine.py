@@ -29,7 +29,8 @@ from kbagent.model.policy import PolicyParameters
 from kbagent.store.encoder.passages import passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.index.dense import DenseGeneration, extend_generation, open_generation
-from kbagent.store.index.lexical import LexicalIndex, extend_lexical, open_lexical
+from kbagent.store.index.lexical import LexicalIndex, open_lexical
+from kbagent.store.index.segments import extend_lexical
 
 DEPTH = 200  # candidates from each index
 RRF_K = 60  # Cormack et al. 2009

@@ -16,11 +16,11 @@ from kbagent.store.index import lexical
 from kbagent.store.index.lexical import (
     LexicalIndex,
     empty_lexical,
-    extend_lexical,
     open_lexical,
     verify_lexical,
 )
 from kbagent.store.index.manifests import Unusable
+from kbagent.store.index.segments import extend_lexical
 
 WORDS = [f"w{i}" for i in range(60)]
 

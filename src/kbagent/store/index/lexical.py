@@ -1,10 +1,8 @@
 """The lexical index: BM25 over texts that were cut into tokens elsewhere; disposable.
 
-Each state of the index is a folder of its own that never changes once it counts; `current.json`
-names the one that does. Extending links the former state's segments (they are immutable) into a
-new folder, adds a segment there, and switches over, so that a writer that dies leaves the former
-state and a reader is never disturbed. Texts come as tokens and queries are sums of term queries:
-no character of a user's text is syntax.
+Each state of the index is a folder of its own that never changes once it counts (`segments` makes
+them); `current.json` names the one that does. Texts come as tokens and queries are sums of term
+queries: no character of a user's text is syntax.
 
 score = Σ_t idf(t)·(k1 + 1)·f / (f + k1·(1 − b + b·l/avg)),  idf(t) = ln(1 + (N − n + ½)/(n + ½))
 
@@ -15,29 +13,23 @@ one byte; `score` rounds them likewise, so that a document scores the same befor
 Does not tokenise, and knows no words: see `core.text.tokens`.
 """
 
-import json
 import math
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from kbagent.errors import Damaged, Locked, UnreadableFile
+from kbagent.errors import Damaged
 from kbagent.store.index.manifests import (
     Footprint,
     Unusable,
     deep_mismatch,
-    flush,
-    footprint,
     mismatch,
     read_json,
-    write_json,
 )
 
 Ids = NDArray[np.int64]
@@ -51,11 +43,8 @@ FORMAT = 1
 MOST_QUERY_TOKENS = 96  # the rarest of a query; a pasted ticket's common words change nothing
 CHECKED_WHOLE_UP_TO = 64 << 20  # bytes, 3 ms; larger indexes are sampled at open
 FEW_ALLOWED = 4_000  # ids that are handed to tantivy as a filter; more are filtered from its hits
-LOCK_TIMEOUT = 60.0  # seconds
-NOTIFY_EVERY = 50_000  # rows
-_HEAP = 96 << 20  # bytes the writer collects before it writes a segment
 CURRENT = "current.json"
-_ANALYSER = "split"
+ANALYSER = "split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +73,14 @@ class LexicalManifest:
 class LexicalIndex:
     """An open state of the index. Safe to use from several threads."""
 
-    def __init__(self, manifest: LexicalManifest, index: tantivy.Index) -> None:
+    def __init__(
+        self,
+        manifest: LexicalManifest,
+        index: tantivy.Index,
+        beside: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
         self.manifest = manifest
+        self._beside = beside  # kept as long as its files are read
         self._schema = index.schema
         self._searcher = index.searcher()
 
@@ -245,39 +240,7 @@ def open_lexical(folder: Path, tokeniser: str) -> LexicalIndex | Unusable:
 
 def empty_lexical(tokeniser: str) -> LexicalIndex:
     """An index of no documents, in memory: `score` and `maximum` work while there is none."""
-    return LexicalIndex(LexicalManifest(tokeniser, "", 0, 0, 0, ()), tantivy.Index(_schema()))
-
-
-def extend_lexical(
-    folder: Path,
-    newer: Rows,
-    *,
-    tokeniser: str,
-    notify: Callable[[int], None] | None = None,
-    lock_timeout: float = LOCK_TIMEOUT,
-) -> LexicalManifest:
-    """Bring the index in `folder` up to date, making it if there is none that is usable.
-
-    newer    given an id, yields (id, tokens) of all documents beyond it, ids ascending from 1;
-             tokens hold no white space
-    notify   is told how many documents are in the index, now and then
-
-    May be killed at any moment: the former state stays. Readers are not disturbed.
-
-    Raises: Locked when another process extends it for longer than `lock_timeout` seconds; Damaged
-    when ids do not ascend.
-    """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with FileLock(folder / ".lock", timeout=lock_timeout, mode=0o600):
-            return _extend(folder, newer, tokeniser, notify or (lambda _rows: None))
-    except ValueError as error:  # what tantivy raises for a full disk, and everything else
-        hint = "The former index stays; free some space, then `kbagent reindex`."
-        raise UnreadableFile(path=folder, reason=str(error), hint=hint) from error
-    except Timeout as error:
-        raise Locked(path=folder, seconds=f"{lock_timeout:g}") from error
+    return LexicalIndex(LexicalManifest(tokeniser, "", 0, 0, 0, ()), tantivy.Index(schema()))
 
 
 def verify_lexical(folder: Path) -> str | None:
@@ -316,115 +279,31 @@ def _open_state(folder: Path, manifest: LexicalManifest) -> LexicalIndex | Unusa
     try:
         return LexicalIndex(manifest, tantivy.Index.open(str(state)))
     except (ValueError, OSError) as error:
+        if os.access(state, os.W_OK):
+            return Unusable(f"tantivy cannot open it ({error})")
+    try:
+        beside = _beside(state, manifest)
+        return LexicalIndex(manifest, tantivy.Index.open(beside.name), beside)
+    except (ValueError, OSError) as error:
         return Unusable(f"tantivy cannot open it ({error})")
 
 
-def _extend(
-    folder: Path, newer: Rows, tokeniser: str, notify: Callable[[int], None]
-) -> LexicalManifest:
-    former = open_lexical(folder, tokeniser)
-    base = former.manifest if isinstance(former, LexicalIndex) else None
-    _remove_others(folder, base)
-    number = int(base.state.removeprefix("state-")) + 1 if base else _next_number(folder)
-    state = folder / f"state-{number}"
-    state.mkdir(mode=0o700)
-    if base:
-        _link(folder / base.state, state, base)
-    index = _open_for_writing(state)
-    counts = _write(index, newer, base, notify)
-    if base and counts[0] == base.count:
-        shutil.rmtree(state, ignore_errors=True)
-        return base
-    manifest = LexicalManifest(tokeniser, state.name, *counts, files=_files(state))
+def _beside(state: Path, manifest: LexicalManifest) -> tempfile.TemporaryDirectory[str]:
+    """A folder with links to the state's files: tantivy writes a lock where it reads, which a
+    read-only file system refuses. It goes when nobody holds the result any more.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="kbagent-words-", ignore_cleanup_errors=True)
     for name, _print in manifest.files:
-        flush(state / name)
-    for lock in state.glob(".*.lock"):  # tantivy's own
-        lock.chmod(0o600)
-    flush(state)
-    write_json(folder / CURRENT, asdict(manifest))
-    _remove_others(folder, manifest)
-    return manifest
+        (Path(folder.name) / name).symlink_to((state / name).resolve())
+    return folder
 
 
-def _write(
-    index: tantivy.Index,
-    newer: Rows,
-    base: LexicalManifest | None,
-    notify: Callable[[int], None],
-) -> tuple[int, int, int]:
-    """Add the newer documents; (documents, tokens, last id) of the whole index then."""
-    count, total, last = (base.count, base.tokens, base.last_id) if base else (0, 0, 0)
-    writer = index.writer(_HEAP, 1)
-    for identity, tokens in newer(last):
-        if identity <= last:
-            raise Damaged(
-                what=f"documents for the lexical index do not ascend after {last}",
-                hint="Run `kbagent doctor`.",
-            )
-        document = tantivy.Document()
-        document.add_unsigned("id", identity)
-        document.add_text("text", " ".join(tokens))
-        writer.add_document(document)
-        count, total, last = count + 1, total + len(tokens), identity
-        if count % NOTIFY_EVERY == 0:
-            notify(count)
-    writer.commit()
-    writer.wait_merging_threads()
-    notify(count)
-    return count, total, last
-
-
-def _open_for_writing(state: Path) -> tantivy.Index:
-    if (state / "meta.json").exists():
-        index = tantivy.Index.open(str(state))
-    else:
-        index = tantivy.Index(_schema(), str(state))
-    splitter = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
-    index.register_tokenizer(_ANALYSER, splitter)
-    return index
-
-
-def _schema() -> tantivy.Schema:
+def schema() -> tantivy.Schema:
+    """The fields of a document: its id, and its tokens with how often each occurs."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
-    builder.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field("text", tokenizer_name=ANALYSER, index_option="freq")
     return builder.build()
-
-
-def _link(former: Path, state: Path, manifest: LexicalManifest) -> None:
-    """Give the new state the former one's files: segments linked, what is rewritten copied."""
-    for name, _print in manifest.files:
-        if name.endswith(".json"):
-            shutil.copyfile(former / name, state / name)
-            continue
-        try:
-            os.link(former / name, state / name)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(former / name, state / name)
-
-
-def _files(state: Path) -> tuple[tuple[str, Footprint], ...]:
-    """Every file that the state consists of; lock files are none."""
-    meta = json.loads((state / "meta.json").read_text("utf-8"))
-    segments = {str(each["segment_id"]).replace("-", "") for each in meta["segments"]}
-    named = (
-        path
-        for path in sorted(state.iterdir())
-        if path.suffix == ".json" or path.name.split(".")[0] in segments
-    )
-    return tuple((path.name, footprint(path)) for path in named)
-
-
-def _remove_others(folder: Path, kept: LexicalManifest | None) -> None:
-    for state in folder.glob("state-*"):
-        if kept is None or state.name != kept.state:
-            shutil.rmtree(state, ignore_errors=True)
-
-
-def _next_number(folder: Path) -> int:
-    """A number that no folder has, even one that could not be removed."""
-    numbers = [path.name.removeprefix("state-") for path in folder.glob("state-*")]
-    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def _size(allowed: Allowed | None, count: int) -> int:

@@ -21,8 +21,9 @@ from kbagent.store.index.dense import (
     extend_generation,
     open_generation,
 )
-from kbagent.store.index.lexical import LexicalIndex, extend_lexical, open_lexical
+from kbagent.store.index.lexical import LexicalIndex, open_lexical
 from kbagent.store.index.manifests import Unusable
+from kbagent.store.index.segments import extend_lexical
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
 from kbagent.store.passages import Vectors
