@@ -152,6 +152,8 @@ def _neighbourhood(kb: KnowledgeBase, model: StoredModel, waiting: Sequence[int]
         owners, matrix = passages.of_cases(kb.connection, model.id, part)
         if len(owners):
             near.update(nearest_cases(kb, model, matrix, assignment.NEIGHBOURS))
+        if len(waiting) > _COMPARED:
+            kb.notify(f"comparing with what is there: {start + len(part):,} of {len(waiting):,}")
     return sorted(near)
 
 
