@@ -8,7 +8,7 @@ under another source is proposed too.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from kbagent.usecases.review.items import (
 
 MOST_ASKED = 1_500  # cases, the newest: two seconds among 30,000
 ONLY_JUST = 0.03  # confidence above the bar below which a placement is put before people
+JOINS_BETWEEN = 4  # near joins between two cases that are only just in their issue
 ALIKE = 0.5  # cosine from which a waiting link may mean the case of another source
 _BLOCK = 512  # cases compared at once
 
@@ -51,7 +52,10 @@ class Rows:
 
 
 def items(ground: Ground) -> Iterator[Item]:
-    """Waiting links first, then issues that are nearly one, then cases only just in theirs."""
+    """Waiting links first, then near joins, and after every fourth a case only just in its issue.
+
+    The surest near joins and the least sure placements come first.
+    """
     rows = rows_of(ground)
     if rows is None:
         return
@@ -60,10 +64,16 @@ def items(ground: Ground) -> Iterator[Item]:
         return
     found = _asked(rows)
     against = _against(ground)
-    for pair in near_joins(found, rows.issues):
-        if frozenset((pair.low, pair.high)) not in against:
-            yield _near_join(ground, rows, pair)
-    yield from _only_just(ground, rows, found)
+    joins = [
+        _near_join(ground, rows, pair)
+        for pair in near_joins(found, rows.issues)
+        if frozenset((pair.low, pair.high)) not in against
+    ]
+    placed = sorted(_only_just(ground, rows, found), key=lambda one: (-one.weight, one.key))
+    for rank, item in enumerate(joins):
+        yield replace(item, weight=-float(rank + rank // JOINS_BETWEEN))
+    for rank, item in enumerate(placed):
+        yield replace(item, weight=-float(rank * (JOINS_BETWEEN + 1) + JOINS_BETWEEN))
 
 
 def rows_of(ground: Ground) -> Rows | None:
@@ -164,7 +174,7 @@ def _near_join(ground: Ground, rows: Rows, pair: NearJoin) -> Item:
             LinkLesson(pair.confidence, right=False),
         ),
         state=state_of(pair.low, pair.high),
-        weight=2.0 + pair.confidence,
+        weight=pair.confidence,
         issues=(pair.low, pair.high),
     )
 
@@ -259,6 +269,6 @@ def _awaited(
         ),
         reject=Choice(Answer.REJECT, "no", "nothing changes; the link waits for its own case"),
         state=state_of(*pair),
-        weight=4.0 + cosine,
+        weight=cosine,
         issues=homes_of,
     )
