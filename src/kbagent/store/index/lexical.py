@@ -14,10 +14,12 @@ Does not tokenise, and knows no words: see `core.text.tokens`.
 """
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tantivy
@@ -31,6 +33,9 @@ from kbagent.store.index.manifests import (
     mismatch,
     read_json,
 )
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -77,7 +82,7 @@ class LexicalIndex:
         self,
         manifest: LexicalManifest,
         index: tantivy.Index,
-        beside: tempfile.TemporaryDirectory[str] | None = None,
+        beside: "TemporaryDirectory[str] | None" = None,
     ) -> None:
         self.manifest = manifest
         self._beside = beside  # kept as long as its files are read
@@ -288,11 +293,13 @@ def _open_state(folder: Path, manifest: LexicalManifest) -> LexicalIndex | Unusa
         return Unusable(f"tantivy cannot open it ({error})")
 
 
-def _beside(state: Path, manifest: LexicalManifest) -> tempfile.TemporaryDirectory[str]:
+def _beside(state: Path, manifest: LexicalManifest) -> "TemporaryDirectory[str]":
     """A folder with links to the state's files: tantivy writes a lock where it reads, which a
     read-only file system refuses. It goes when nobody holds the result any more.
     """
-    folder = tempfile.TemporaryDirectory(prefix="kbagent-words-", ignore_cleanup_errors=True)
+    from tempfile import TemporaryDirectory
+
+    folder = TemporaryDirectory(prefix="kbagent-words-", ignore_cleanup_errors=True)
     for name, _print in manifest.files:
         (Path(folder.name) / name).symlink_to((state / name).resolve())
     return folder
