@@ -1,6 +1,5 @@
 """Routing: banking77 intents and Thunderbird topics by time, beside majority and TF-IDF + LR."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,28 +9,13 @@ from numpy.typing import NDArray
 
 from benchmarks.learning.table import Row
 from kbagent.core.patterns.drift import RECENT_CASES, Trust, followed, mixed, recent_votes
+from kbagent.core.patterns.marking import Answers, macro_f1
 from kbagent.core.patterns.routing import Past, fit_router, probabilities
 from kbagent.core.text.tokens import tokens
+from kbagent.core.verification.calibration import calibration_error
 
 BINS = 15
 DRAWS = 1000
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Per test case: the truth, the answer, and the confidence in it."""
-
-    truth: NDArray[np.int64]
-    answer: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-
-    @staticmethod
-    def joined(parts: Sequence["Answers"]) -> "Answers":
-        return Answers(
-            np.concatenate([p.truth for p in parts]),
-            np.concatenate([p.answer for p in parts]),
-            np.concatenate([p.confidence for p in parts]),
-        )
 
 
 @dataclass(frozen=True)
@@ -74,23 +58,9 @@ def majority(train: Labelled, test: Labelled) -> Answers:
     return Answers(test.labels, np.full(test.labels.size, values[best]), share)
 
 
-def macro_f1(truth: NDArray[np.int64], answer: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur in the truth."""
-    scores = []
-    for label in np.unique(truth):
-        hit = float(((answer == label) & (truth == label)).sum())
-        total = float((answer == label).sum() + (truth == label).sum())
-        scores.append(2 * hit / total)
-    return float(np.mean(scores))
-
-
-def calibration_error(a: Answers) -> float:
+def calibration_gap(a: Answers) -> float:
     """Expected calibration error in bins of equal mass (Naeini et al. 2015), not debiased."""
-    order = np.argsort(a.confidence, kind="stable")
-    right = a.truth == a.answer
-    parts = [p for p in np.array_split(order, BINS) if p.size]
-    gaps = [p.size * abs(float(a.confidence[p].mean() - right[p].mean())) for p in parts]
-    return sum(gaps) / a.truth.size
+    return calibration_error(a.confidence, a.truth == a.answer, bins=BINS, debiased=False)
 
 
 def rows_of(what: str, found: dict[str, Answers], rng: np.random.Generator) -> list[Row]:
@@ -106,7 +76,7 @@ def rows_of(what: str, found: dict[str, Answers], rng: np.random.Generator) -> l
                 name,
                 "above majority; not below TF-IDF + LR; ECE ≤ 0.03" if name == first else "–",
                 f"{accuracy:.3f} ± {half:.3f}, {macro_f1(a.truth, a.answer):.3f}, "
-                f"{calibration_error(a):.3f}",
+                f"{calibration_gap(a):.3f}",
                 _met(found[first], [found[o] for o in others if "experts" not in o], rng)
                 if name == first
                 else None,
@@ -129,7 +99,7 @@ def _differences(a: Answers, b: Answers, rng: np.random.Generator) -> NDArray[np
 
 def _met(a: Answers, others: list[Answers], rng: np.random.Generator) -> bool:
     ends = [np.quantile(_differences(a, b, rng), 0.975, axis=0) for b in others]
-    return all(bool((e >= 0).all()) for e in ends) and calibration_error(a) <= 0.03
+    return all(bool((e >= 0).all()) for e in ends) and calibration_gap(a) <= 0.03
 
 
 def _paired_rows(what: str, found: dict[str, Answers], rng: np.random.Generator) -> list[Row]:

@@ -30,6 +30,13 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Its reliability plot, as SVG.")
     ] = None,
+    routing: Annotated[
+        bool, typer.Option("--routing", help="Whether cases would have gone where they went.")
+    ] = False,
+    by_facet: Annotated[
+        str | None,
+        typer.Option("--by-facet", metavar="NAME", help="With --routing: the facet of the queue."),
+    ] = None,
     output: FormatOption = Format.TABLE,
     kb: Kb = None,
 ) -> None:
@@ -42,6 +49,11 @@ def evaluate(
     if calibration or plot is not None:
         _calibration(output, plot, kb)
         return
+    if routing:
+        _routing(output, by_facet, kb)
+        return
+    if by_facet is not None:
+        raise UsageError(what="--by-facet goes with --routing.")
     with open_knowledge_base(folder_of(kb), notify=tell) as base, counting("looking up") as report:
         found = run(base, policy, report, last=last)
     if output is Format.JSON:
@@ -65,3 +77,16 @@ def _calibration(output: Format, plot: Path | None, kb: Path | None) -> None:
         write(to_json(drawing.calibration_json(found)))
     else:
         print_screen(drawing.format_calibration(found))
+
+
+def _routing(output: Format, by_facet: str | None, kb: Path | None) -> None:
+    """The later half of the history, routed by what lay before."""
+    from kbagent.cli.screens import routing as drawing
+    from kbagent.usecases.evaluate.routing import replay_routing
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        found = replay_routing(base, by_facet)
+    if output is Format.JSON:
+        write(to_json(drawing.routing_json(found)))
+    else:
+        print_screen(drawing.format_routing(found))

@@ -91,7 +91,8 @@ def _guess(one: Guess) -> RenderableType:
         f"{one_line(label, 24)} {figures.percent(p)}" for label, p in one.others[1:3] if p >= 0.01
     )
     told = f"{name}: {one_line(one.label, 30)} ({figures.percent(one.confidence)} sure)"
-    return _in(told + (f"; else {more}" if more else ""), "green")
+    changed = "; lately it changed, so the latest cases count most" if one.followed else ""
+    return _in(told + (f"; else {more}" if more else "") + changed, "green")
 
 
 def _in(text: str, style: str = "") -> Padding:
@@ -109,6 +110,7 @@ def _ticket(one: Routed) -> dict[str, Any]:
                 "confidence": round(guess.confidence, 4),
                 "candidates": [[label, round(p, 4)] for label, p in guess.others],
                 "neighbours": [list(pair) for pair in guess.neighbours],
+                "changed_lately": guess.followed,
             }
             for guess in one.guesses
         ],

@@ -175,15 +175,27 @@ def _bayes(router: Router, texts: Sequence[Sequence[str]]) -> Floats:
     return log_softmax(scores)
 
 
-def _votes(router: Router, vectors: Vectors) -> tuple[Floats, Ints]:
-    """Shares of the neighbours' votes, smoothed by the prior, and the neighbours, nearest first."""
-    past, k = router.past, min(NEIGHBOURS, router.past.labels.size)
-    similarity = vectors @ past.vectors.T
+def nearest_cases(vectors: Vectors, past: Vectors, count: int) -> NDArray[np.intp]:
+    """The `count` most similar rows of `past` for each vector, nearest first, ties by row."""
+    return _neighbours(vectors, past, count)[0]
+
+
+def _neighbours(
+    vectors: Vectors, past: Vectors, count: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    k = min(count, past.shape[0])
+    similarity = vectors @ past.T
     nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
     near = np.take_along_axis(similarity, nearest, axis=1)
     order = np.lexsort((nearest, -near), axis=1)
-    nearest = np.take_along_axis(nearest, order, axis=1)
-    near = np.take_along_axis(near, order, axis=1).astype(np.float64)
+    return np.take_along_axis(nearest, order, axis=1), np.take_along_axis(near, order, axis=1)
+
+
+def _votes(router: Router, vectors: Vectors) -> tuple[Floats, Ints]:
+    """Shares of the neighbours' votes, smoothed by the prior, and the neighbours, nearest first."""
+    past, k = router.past, min(NEIGHBOURS, router.past.labels.size)
+    nearest, similarity = _neighbours(vectors, past.vectors, k)
+    near = similarity.astype(np.float64)
     votes = np.exp(VOTE_SHARPNESS * (near - near[:, :1]))
     shares = np.exp(router.log_prior) * np.ones((vectors.shape[0], 1))
     for column in range(k):

@@ -1,32 +1,21 @@
 """`kbagent route`: where a new ticket belongs, whether it will escalate, what to ask at once.
 
-A router is fitted on the latest cases at every call: there is no model to keep up to date.
-Confidence is calibrated on the latest quarter of those cases, which the fit had not seen. Below
-the set confidence nothing is claimed. Does not log and does not act.
+The router of each facet is kept and fitted again when cases have moved on (`routers`). Confidence
+is calibrated on the latest quarter of what was fitted, which the experts had not seen. Below the
+set confidence nothing is claimed. Does not log and does not act.
 """
 
 import re
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor
-from kbagent.core.patterns.routing import (
-    NeededField,
-    Past,
-    Route,
-    Router,
-    fit_router,
-    needed_fields,
-    probabilities,
-    route,
-)
+from kbagent.core.patterns.casetable import UNRECORDED, Factor
+from kbagent.core.patterns.routing import NeededField, needed_fields
 from kbagent.core.text.tokens import tokens
-from kbagent.errors import UnknownHandle
-from kbagent.store import cases, columns, models, passages
+from kbagent.store import cases
 from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
@@ -35,22 +24,29 @@ from kbagent.usecases.mine.columns import (
     CUSTOMER,
     Columns,
     cohort_factors,
-    factor_of,
     load_columns,
     problem_facets,
-    queue_factor,
 )
 from kbagent.usecases.mine.emerging import Rising, emerging
+from kbagent.usecases.mine.experience import (
+    FEWEST_LABELLED,
+    Experience,
+    can_be_learned,
+    escalation_factor,
+    experience_of,
+    predicted_factors,
+)
+from kbagent.usecases.mine.routers import FacetRouter, router_of
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.votes import NEAREST, vote_of
 
-MOST_PAST = 5_000
-"""Latest cases that are learned from; more make the wait longer and the answer hardly better."""
-FEWEST_LABELLED = 40
-"""Cases with a label below which nothing could be calibrated, so nothing is predicted."""
 CONFIDENT_AT = 0.6
-MOST_CLASSES = 200
-_PRIORITY = re.compile(r"^(priority|urgency|severity)$", re.I)
+SHOWN = 4
+"""Labels that a guess names, with their probabilities."""
+OFTEN = 2.0
+"""Times the usual probability of escalation from which a ticket is taken sooner for it."""
+
+__all__ = ["FEWEST_LABELLED", "Guess", "Routed", "Routes", "routes"]
 
 Vectors = NDArray[np.float32]
 
@@ -59,7 +55,8 @@ Vectors = NDArray[np.float32]
 class Guess:
     """A prediction of one thing: the label, or None below the set confidence; and the others.
 
-    `neighbours` are the nearest labelled cases, with their labels.
+    `neighbours` are the nearest labelled cases, with their labels. `followed` is true when labels
+    have changed since the fit, so that the latest cases count more than it.
     """
 
     name: str
@@ -67,6 +64,7 @@ class Guess:
     confidence: float
     others: tuple[tuple[str, float], ...]
     neighbours: tuple[tuple[str, str], ...]
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +99,6 @@ class Routes:
     routed: tuple[Routed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Experience:
-    """The latest cases with vectors and tokens; all rows count these cases, oldest first."""
-
-    found: Columns
-    rows: NDArray[np.intp]
-    vectors: Vectors
-    tokens: Sequence[Sequence[str]]
-
-    def past(self, codes: Codes) -> tuple[Past, NDArray[np.intp]]:
-        """The cases with a label as the core wants them, and their rows."""
-        labels = codes[self.rows]
-        own = np.flatnonzero(labels != UNRECORDED)
-        moments = self.found.seconds[self.rows[own]]
-        return (
-            Past(
-                self.vectors[own],
-                [self.tokens[int(i)] for i in own],
-                labels[own],
-                (moments.max(initial=0) - moments) / 86_400,
-            ),
-            own,
-        )
-
-
 def routes(
     kb: KnowledgeBase,
     encoder: Encoder,
@@ -143,17 +116,23 @@ def routes(
     connection = kb.connection
     found = load_columns(connection)
     asked = _encoded(encoder, texts)
-    past = _experience(connection, found)
-    factors = _factors(connection, found, by_facet)
-    guesses = [_guesses(kb, past, factor, asked, texts, confident_at) for factor in factors]
-    escalations, usual = _escalation(past, asked, texts)
+    words = [tokens(text) for text in texts]
+    past = experience_of(connection, found)
+    factors = [
+        one
+        for one in predicted_factors(connection, found, by_facet)
+        if can_be_learned(one.codes, past)
+    ]
+    routers = [router_of(kb, past, one) for one in factors]
+    guesses = [_guesses(kb, one, asked, words, confident_at) for one in routers]
+    escalations, usual = _escalation(kb, past, asked, words)
     seen = _neighbours(kb, past, asked)
     known = _Issues(kb, found)
     made = [
         _routed(
             known,
             text,
-            tuple(one[i] for one in guesses if one),
+            tuple(one[i] for one in guesses),
             escalations[i] if escalations is not None else None,
             usual,
             seen[i],
@@ -162,110 +141,68 @@ def routes(
         for i, text in enumerate(texts)
     ]
     made.sort(key=lambda one: -one.urgency)
-    facets = tuple(factor.name for factor, some in zip(factors, guesses, strict=True) if some)
-    return Routes(int(past.rows.size), confident_at, facets, tuple(made))
+    learned = max((one.own.size + one.newer.size for one in routers), default=past.size)
+    return Routes(int(learned), confident_at, tuple(one.name for one in factors), tuple(made))
 
 
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     return encoder.encode([split_passages("", text, encoder)[0] for text in texts])
 
 
-def _experience(connection: sqlite3.Connection, found: Columns) -> _Experience:
-    model = models.active(connection)
-    latest = found.case_ids[-MOST_PAST:]
-    if model is None or not latest.size:
-        return _Experience(found, np.zeros(0, np.intp), np.zeros((0, 1), np.float32), [])
-    owners, vectors = passages.of_cases(connection, model.id, sorted(latest.tolist()))
-    ids, firsts = np.unique(owners, return_index=True)
-    places = found.places(ids)
-    order = np.argsort(places, kind="stable")
-    wanted = ids[order].tolist()
-    texts = {key: f"{title}\n{body}" for key, title, body in cases.texts(connection, wanted)}
-    return _Experience(
-        found, places[order], vectors[firsts[order]], [tokens(texts[key]) for key in wanted]
-    )
+def _guesses(
+    kb: KnowledgeBase,
+    router: FacetRouter,
+    asked: Vectors,
+    words: Sequence[Sequence[str]],
+    confident_at: float,
+) -> list[Guess]:
+    """One guess per text."""
+    forecast = router.forecast(asked, words)
+    factor, past = router.factor, router.past
+    places = past.places[forecast.nearest]
+    ids = past.found.case_ids[places]
+    refs = {key: one.ref for key, one in cases.by_ids(kb.connection, ids.ravel().tolist()).items()}
 
+    def level(code: int) -> str:
+        return factor.levels[code]
 
-def _factors(connection: sqlite3.Connection, found: Columns, by_facet: str | None) -> list[Factor]:
-    """What is predicted: the queue, and the priority where one is recorded."""
-    queue = queue_factor(connection, found, by_facet)
-    if queue is None and by_facet is not None and found.size:
-        raise UnknownHandle(handle=by_facet, hint="`kbagent show CASE` lists a case's columns.")
-    made = [queue] if queue is not None else []
-    for name, _ in columns.facet_names(connection):
-        if _PRIORITY.match(name) and (queue is None or name != queue.name):
-            factor = factor_of(connection, found, name)
-            if factor is not None:
-                made.append(factor)
+    made = []
+    for p, near, own in zip(forecast.probabilities, places, ids, strict=True):
+        order = np.argsort(-p, kind="stable")[:SHOWN]
+        likely = tuple((level(int(code)), float(p[code])) for code in order)
+        label, confidence = likely[0]
+        named = tuple(
+            (refs[int(one)], level(int(factor.codes[place])))
+            for one, place in zip(own, near, strict=True)
+        )
+        told = label if confidence >= confident_at else None
+        made.append(Guess(factor.name, told, confidence, likely, named, router.is_followed))
     return made
 
 
-def _guesses(
-    kb: KnowledgeBase,
-    past: _Experience,
-    factor: Factor,
-    asked: Vectors,
-    texts: Sequence[str],
-    confident_at: float,
-) -> list[Guess]:
-    """One guess per text; none when too few cases have a label or all have the same."""
-    labelled, own = past.past(factor.codes)
-    present, codes = np.unique(labelled.labels, return_inverse=True)
-    if labelled.labels.size < FEWEST_LABELLED or not 1 < present.size <= MOST_CLASSES:
-        return []
-    router = _fitted(labelled, codes, present.size)
-    made = route(router, asked, [tokens(text) for text in texts])
-    wanted = [int(past.found.case_ids[past.rows[own[i]]]) for one in made for i in one.neighbours]
-    refs = {key: case.ref for key, case in cases.by_ids(kb.connection, wanted).items()}
-
-    def level(code: int) -> str:
-        return factor.levels[int(present[code])]
-
-    def guess(one: Route) -> Guess:
-        near = [
-            (refs[int(past.found.case_ids[past.rows[own[i]]])], level(int(codes[i])))
-            for i in one.neighbours
-        ]
-        return Guess(
-            factor.name,
-            level(one.label) if one.confidence >= confident_at else None,
-            one.confidence,
-            tuple(
-                (level(code), share) for code, share in ((one.label, one.confidence), *one.others)
-            ),
-            tuple(near),
-        )
-
-    return [guess(one) for one in made]
-
-
-def _fitted(past: Past, codes: NDArray[np.integer], classes: int) -> Router:
-    return fit_router(Past(past.vectors, past.tokens, codes, past.ages), classes)
-
-
 def _escalation(
-    past: _Experience, asked: Vectors, texts: Sequence[str]
+    kb: KnowledgeBase, past: Experience, asked: Vectors, words: Sequence[Sequence[str]]
 ) -> tuple[list[float] | None, float | None]:
     """The probability that each escalates, and the share that usually does."""
-    labelled, _ = past.past(past.found.escalated)
-    if labelled.labels.size < FEWEST_LABELLED or np.unique(labelled.labels).size < 2:
+    factor = escalation_factor(past.found)
+    if not can_be_learned(factor.codes, past):
         return None, None
-    router = _fitted(labelled, labelled.labels, 2)
-    found = probabilities(router, asked, [tokens(text) for text in texts])
-    return [float(p) for p in found[:, 1]], float(labelled.labels.mean())
+    found = router_of(kb, past, factor).forecast(asked, words).probabilities
+    own = factor.codes[past.places[past.labelled(factor.codes)]]
+    return [float(p) for p in found[:, 1]], float((own == 1).mean())
 
 
 def _neighbours(
-    kb: KnowledgeBase, past: _Experience, asked: Vectors
+    kb: KnowledgeBase, past: Experience, asked: Vectors
 ) -> list[list[tuple[str, str, float, int]]]:
     """(name, title, similarity, issue id) of the cases nearest to each text."""
-    if not past.rows.size:
+    if not past.size:
         return [[] for _ in asked]
     similarity = asked @ past.vectors.T
     made = []
     for row in similarity:
         best = np.argsort(-row, kind="stable")[:NEAREST]
-        ids = past.found.case_ids[past.rows[best]].tolist()
+        ids = past.found.case_ids[past.places[best]].tolist()
         kept = cases.by_ids(kb.connection, ids)
         made.append(
             [
@@ -344,9 +281,11 @@ def _routed(
     rise = known.rise(issue[0]) if issue else None
     why = []
     if rise is not None:
-        why.append("belongs to a problem that is rising now")
-    if escalation is not None and usual and escalation >= 2 * usual:
-        why.append(f"escalates {escalation / usual:.1f} times as often as usual")
+        why.append("its problem is rising now")
+    if escalation is not None and usual and escalation >= OFTEN * usual:
+        why.append(f"cases like it escalate {escalation / usual:.1f} times as often as usual")
+    elif escalation is not None and not why:
+        why.append("by how likely it escalates")
     return Routed(
         text=text,
         guesses=guesses,

@@ -1,0 +1,52 @@
+"""What was dear to compute comes back as it was, or not at all."""
+
+import numpy as np
+import pytest
+
+from kbagent.store.index import keepsakes
+
+ARRAYS = {"weights": np.arange(6.0).reshape(2, 3), "cases": np.array([3, 5], dtype=np.int64)}
+
+
+def test_what_is_kept_comes_back(tmp_path):
+    keepsakes.save(tmp_path, "router of queue", ARRAYS, {"labels": ["Ö", "b"]})
+    arrays, facts = keepsakes.load(tmp_path, "router of queue")
+    assert facts["labels"] == ["Ö", "b"]
+    assert sorted(arrays) == ["cases", "weights"]
+    assert np.array_equal(arrays["weights"], ARRAYS["weights"])
+    assert arrays["cases"].dtype == np.int64
+
+
+def test_the_later_one_takes_the_place_of_the_earlier(tmp_path):
+    keepsakes.save(tmp_path, "x", ARRAYS, {"n": 1})
+    keepsakes.save(tmp_path, "x", ARRAYS, {"n": 2})
+    assert keepsakes.load(tmp_path, "x")[1]["n"] == 2
+    assert [path.suffix for path in (tmp_path / keepsakes.FOLDER).iterdir()] == [".npz"]
+
+
+def test_names_do_not_meet(tmp_path):
+    keepsakes.save(tmp_path, "a/../b", ARRAYS, {})
+    assert keepsakes.load(tmp_path, "b") is None
+    assert keepsakes.load(tmp_path, "a/../b") is not None
+    assert [path.name for path in tmp_path.iterdir()] == [keepsakes.FOLDER]
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty", "cut", "flipped", "strange"])
+def test_what_is_broken_is_as_if_it_were_not_there(tmp_path, harm):
+    keepsakes.save(tmp_path, "x", ARRAYS, {})
+    (path,) = (tmp_path / keepsakes.FOLDER).iterdir()
+    content = bytearray(path.read_bytes())
+    match harm:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "cut":
+            path.write_bytes(content[: len(content) // 2])
+        case "flipped":
+            at = content.find(ARRAYS["weights"].tobytes())
+            content[at + 20] ^= 0xFF
+            path.write_bytes(content)
+        case _:
+            path.write_bytes(b"not an archive")
+    assert keepsakes.load(tmp_path, "x") is None
