@@ -23,7 +23,6 @@ from kbagent.usecases.retrieve.lookup_log import log_without_waiting, new_handle
 from kbagent.usecases.retrieve.matching import Matches, match
 from kbagent.usecases.retrieve.scope import scope_of
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
-from kbagent.usecases.retrieve.votes import vote
 from kbagent.usecases.reuse.evidence import Experience
 
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ def _is_confident(sight: Sight, gathered: Gathered, found: Matches, first: Issue
     learned = _certainty(sight)
     if learned is None or not learned.learned:
         return first.confidence >= sight.parameters.confident_at
+    from kbagent.usecases.retrieve.votes import vote  # needs what verification needs
+
     owner = {one.case_id: group.issue_id for group in gathered.groups for one in group.members}
     votes = vote(found.terms, owner)
     if votes is None or votes.winner.issue != first.issue_id:
