@@ -86,8 +86,17 @@ REPORT = Report(
     weeks=tuple(Week(f"2025-W{n:02}", 9, n % 5) for n in range(1, 14)),
     stories=(
         Story(
-            "zendesk:9", "weight is ten times too high", day(2025, 3, 4), 7, "snow:1", 20, 1, "Set"
+            "zendesk:9",
+            "weight is ten times too high",
+            day(2025, 3, 4),
+            7,
+            "snow:1",
+            20,
+            1,
+            "Set",
+            "Set",
         ),
+        Story("jira:8", "virus scanner", day(2025, 3, 5), 8, "jira:1", 1, None, "Exclude", "Allow"),
     ),
     at_risk=(AtRisk(12, "EDI despatch advice", "Imbali Khoza", 7, 3),),
     stopped=(
@@ -183,6 +192,10 @@ SCREEN = dedent("""\
     Rare problems solved again thanks to an earlier instance (by the replay)
       2025-03-04 zendesk:9 weight is ten times too high
         20 months later the fix of snow:1 stood first, and worked again
+
+    Rare problems whose earlier instance was shown, solved in other words (replay)
+      2025-03-05 jira:8 virus scanner
+        a month later jira:1 was shown, with what had worked then
 
     Fixes that stopped working
       r31 for i5 labels stay blank

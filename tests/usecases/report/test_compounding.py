@@ -54,6 +54,31 @@ def test_a_rare_problem_solved_again_is_listed(desk: Desk):
     assert months["2025-09"].minutes == 24 * 60
 
 
+def test_a_rare_problem_met_again_is_told_though_its_fix_has_other_words(desk: Desk):
+    first, second = rare_pair()
+    second["attempts"] = [tried("Turn on glove mode and lock the keys.", at=at(246), by="Bo")]
+    desk.bring(first, second)
+    (story,) = made(desk).stories
+    assert (story.case, story.earlier, story.place) == ("desk:new", "desk:old", None)
+    assert story.then.startswith("Calibrate")
+    assert story.now.startswith("Turn on glove mode")
+
+
+def test_a_problem_that_is_not_rare_is_no_story(desk: Desk):
+    fix = "Calibrate the touch panel of the freezer."
+    desk.bring(
+        *(
+            ticket(
+                str(n), f"freezer panel {odd_words(1)}", opened_at=at(30 * n),
+                closed_at=at(30 * n + 1), links=same_as("0") if n else [],
+                attempts=[tried(fix, at=at(30 * n + 1))],
+            )
+            for n in range(5)
+        )
+    )  # fmt: skip
+    assert made(desk).stories == ()
+
+
 def test_a_fix_that_stopped_and_a_person_on_whom_all_depends(desk: Desk):
     fix = "Reset the spooler port."
     tickets = [

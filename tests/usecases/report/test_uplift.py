@@ -143,7 +143,9 @@ def test_too_few_cases_are_called_so(desk: Desk):
     assert not gain.shown
     assert gain.because[0].reason is Reason.TOO_FEW
     assert (gain.because[0].count, gain.questions) == (5, 5)
-    assert "because only 5 cases tell what worked, and 30 are needed" in " ".join(sentences(made(desk)))
+    assert "because only 5 cases tell what worked, and 30 are needed" in " ".join(
+        sentences(made(desk))
+    )
 
 
 def test_lately_nothing_more_was_learned(desk: Desk):

@@ -230,6 +230,8 @@ def story(one: Story) -> str:
     months = "within a month" if not one.months_later else f"{one.months_later} months later"
     if one.months_later == 1:
         months = "a month later"
+    if one.place is None:
+        return f"{months} {one.earlier} was shown, with what had worked then"
     place = "stood first" if one.place == 1 else f"stood at place {one.place}"
     return f"{months} the fix of {one.earlier} {place}, and worked again"
 

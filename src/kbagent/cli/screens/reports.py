@@ -38,6 +38,8 @@ HEADER = (
     "with outcome",
 )
 EMPTY = "There are no cases in this period. Bring some in: kbagent import FILE"
+AGAIN = "Rare problems solved again thanks to an earlier instance (by the replay)"
+FOUND = "Rare problems whose earlier instance was shown, solved in other words (replay)"
 _LISTED = 8
 
 
@@ -110,11 +112,21 @@ def tables_of(found: Report) -> list[tuple[str, tuple[str, ...], list[list[objec
     """(title, header, rows) of everything that is listed, for pages."""
     return [
         (
-            "Rare problems solved again thanks to an earlier instance",
+            AGAIN,
             ("case", "title", "what came of it", "fix"),
             [
-                [s.case, s.title, f"{figures.day(s.at)}: {words.story(s)}", s.fix]
+                [s.case, s.title, f"{figures.day(s.at)}: {words.story(s)}", s.then]
                 for s in found.stories
+                if s.place is not None
+            ],
+        ),
+        (
+            FOUND,
+            ("case", "title", "earlier instance", "what worked then", "what worked now"),
+            [
+                [s.case, s.title, f"{figures.day(s.at)}: {words.story(s)}", s.then, s.now]
+                for s in found.stories
+                if s.place is None
             ],
         ),
         (
@@ -223,11 +235,10 @@ def _weeks(found: Report, width: int) -> list[RenderableType]:
 
 def _knowledge(found: Report, width: int) -> list[RenderableType]:
     lines = [*_heading("Knowledge"), Padding(Text(words.kept_sentence(found)), (0, 0, 0, 2))]
-    lines += _listed(
-        "Rare problems solved again thanks to an earlier instance (by the replay)",
-        [(f"{figures.day(s.at)}  {s.case}  {s.title}", words.story(s)) for s in found.stories],
-        width,
-    )
+    for title, again in ((AGAIN, True), (FOUND, False)):
+        told = [one for one in found.stories if (one.place is not None) is again]
+        rows = [(f"{figures.day(s.at)}  {s.case}  {s.title}", words.story(s)) for s in told]
+        lines += _listed(title, rows, width)
     lines += _listed(
         "Fixes that stopped working",
         [

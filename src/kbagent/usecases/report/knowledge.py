@@ -1,7 +1,7 @@
 """What is kept, what it was good for, and what in it does not agree.
 
-Stories are rare issues whose earlier instance held the fix that worked again; the replay shows at
-which place it stood, not whether anybody looked. What a check prevented is told by the outcome
+Stories are rare issues of which an earlier instance was there to be found; the replay shows at
+which place its fix stood, not whether anybody looked. What a check prevented is told by the outcome
 that came later, where one did; a correction without an outcome is no proof.
 """
 
@@ -27,8 +27,6 @@ from kbagent.usecases.report.slices import Slice
 
 RARE = 4
 """Cases, at most, of an issue that counts as rare."""
-SHOWN = 3
-"""Places among which an earlier instance's fix must stand to count as shown."""
 FEWEST_INSTEAD = 3
 """Times another fix must have worked since a break to be named instead."""
 
@@ -48,7 +46,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A case of a rare issue whose answer an earlier instance held, at `place` of the replay."""
+    """A case of a rare issue of which the replay shows an earlier instance that was solved.
+
+    place  where the fix `then`, which worked again, stood on the page of a search; None: what
+           worked `now` is another fix or another wording, and the instance itself was shown
+    """
 
     case: str
     title: str
@@ -56,8 +58,9 @@ class Story:
     issue_id: int
     earlier: str
     months_later: int
-    place: int
-    fix: str
+    place: int | None
+    then: str
+    now: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def kept_of(kb: KnowledgeBase) -> Kept:
 
 
 def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Story, ...]:
-    """Rare issues: the case, and the earlier one whose fix the replay shows among the first."""
+    """Rare issues: the case, and the earlier one that is shown; the same fix again comes first."""
     history = questions.history
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, issue in enumerate(history.issue.tolist()):
@@ -112,35 +115,57 @@ def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Sto
     for row in rows.tolist():
         place, issue = int(questions.places[row]), int(questions.issue[row])
         shown_at = int(questions.place[LIVE][row])
-        if len(members[issue]) > RARE or not 0 < shown_at <= SHOWN or not questions.found[row]:
+        if len(members[issue]) > RARE or not questions.found[row] or not questions.known[row]:
             continue
-        earlier = _earlier_with_same_fix(history, members[issue], place)
-        if earlier is not None:
-            picked.append((place, issue, earlier, shown_at))
+        solved = [p for p in members[issue] if p < place and history.worked.get(p)]
+        again = [p for p in solved if _shared(history, place, p)]
+        if again and shown_at:
+            picked.append(_Found(place, again[-1], shown_at))
+        elif solved and questions.found[row] == questions.relevant[row]:
+            picked.append(_Found(place, solved[-1], None))
     return _told(kb, history, picked)
 
 
-def _told(
-    kb: KnowledgeBase, history: History, picked: Sequence[tuple[int, int, int, int]]
-) -> tuple[Story, ...]:
-    ids = [int(history.case_ids[p]) for row in picked for p in (row[0], row[2])]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The place of a case and of the earlier one, and where the shared fix was shown."""
+
+    place: int
+    earlier: int
+    shown_at: int | None
+
+
+def _told(kb: KnowledgeBase, history: History, picked: Sequence[_Found]) -> tuple[Story, ...]:
+    ids = [int(history.case_ids[p]) for one in picked for p in (one.place, one.earlier)]
     known_cases = cases.by_ids(kb.connection, ids)
-    fixes = {row[0]: min(_shared(history, row[0], row[2])) for row in picked}
-    texts = resolutions.by_ids(kb.connection, set(fixes.values()))
+    fixes = [_fixes(history, one) for one in picked]
+    texts = resolutions.by_ids(kb.connection, {fix for both in fixes for fix in both})
     made = []
-    for place, issue, earlier, shown_at in picked:
-        now = known_cases[int(history.case_ids[place])]
-        before = known_cases[int(history.case_ids[earlier])]
-        months = (history.opened[place] - history.opened[earlier]).days // 30
-        at, fix = history.opened[place], texts[fixes[place]].text
-        made.append(Story(now.ref, now.title, at, issue, before.ref, months, shown_at, fix))
-    return tuple(sorted(made, key=lambda one: (-one.months_later, one.case)))
+    for one, (then, now) in zip(picked, fixes, strict=True):
+        case = known_cases[int(history.case_ids[one.place])]
+        before = known_cases[int(history.case_ids[one.earlier])]
+        at = history.opened[one.place]
+        story = Story(
+            case=case.ref,
+            title=case.title,
+            at=at,
+            issue_id=int(history.issue[one.place]),
+            earlier=before.ref,
+            months_later=(at - history.opened[one.earlier]).days // 30,
+            place=one.shown_at,
+            then=texts[then].text,
+            now=texts[now].text,
+        )
+        made.append(story)
+    return tuple(sorted(made, key=lambda one: (one.place is None, -one.months_later, one.case)))
 
 
-def _earlier_with_same_fix(history: History, members: Sequence[int], place: int) -> int | None:
-    """The latest earlier case of the issue on which the same approach had worked."""
-    earlier = [p for p in members if p < place and _shared(history, place, p)]
-    return earlier[-1] if earlier else None
+def _fixes(history: History, one: _Found) -> tuple[int, int]:
+    """(what worked then, what worked now); the same where both share one."""
+    shared = _shared(history, one.place, one.earlier)
+    if shared:
+        return min(shared), min(shared)
+    return min(history.worked[one.earlier]), min(history.worked[one.place])
 
 
 def _shared(history: History, one: int, other: int) -> frozenset[int]:
