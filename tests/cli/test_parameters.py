@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from kbagent.cli.parameters import take_plainly
+from tests.cli.conftest import invoke
 
 
 class Colour(StrEnum):
@@ -83,3 +84,12 @@ def test_values_and_messages_are_typers(
         told = [{key: one[key] for key in one if key != "seen"} for one in seen]
         outcomes.append((repr(told), ended.value.code, capsys.readouterr()))
     assert outcomes[0] == outcomes[1]
+
+
+def test_the_knowledge_base_may_be_named_before_the_command(kb, tmp_path):
+    elsewhere = tmp_path / "nothing here"
+    assert invoke("show", "desk:1", kb=elsewhere).code != 0
+    before = invoke("--kb", str(kb), "show", "desk:1", kb=elsewhere)
+    assert (before.code, before.out) == (0, invoke("show", "desk:1", kb=kb).out)
+    both = invoke("--kb", str(elsewhere), "show", "desk:1", "--kb", str(kb), kb=elsewhere)
+    assert both.out == before.out

@@ -197,8 +197,13 @@ def kbagent(
         is_eager=True,
         help="Print the version and exit.",
     ),
+    kb: str | None = typer.Option(
+        None, "--kb", metavar="DIR", help="The knowledge base; also after the command."
+    ),
 ) -> None:
     """Every earlier instance of a problem, with what worked, ranked by evidence."""
+    if kb is not None:
+        os.environ["KBAGENT_KB"] = kb  # what every command falls back to
 
 
 def main() -> None:
