@@ -266,9 +266,11 @@ def _tried(one: Mutation, tree: Path) -> str:
     )
     if done.returncode == 0:
         return ""
+    if done.returncode != 1:
+        raise SystemExit(f"{one.name}: the tests could not be run\n{done.stdout}{done.stderr}")
     lines = done.stdout.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return (failed or [f"exit {done.returncode}"])[0][:120]
+    return failed[0][:120]
 
 
 if __name__ == "__main__":

@@ -9,18 +9,23 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kbagent.errors import Damaged, KbagentError, UnreadableFile
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Remark
 from kbagent.model.lookup import Request
+from kbagent.store import adapters, models, policies
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain.copies import back_up, export_lines, restore
 from kbagent.usecases.maintain.diagnosis import diagnose
+from kbagent.usecases.maintain.indexing import extend_dense
 from kbagent.usecases.maintain.rebuilding import rebuild
+from kbagent.usecases.maintain.spaces import space_of
 from kbagent.usecases.retrieve.search import search
 from kbagent.usecases.revise.outcomes import give
 from tests.fakes.bases import bring_in, filled, write_rows
@@ -117,7 +122,7 @@ def test_a_full_disk_does_not_keep_a_search_from_answering(folder):
 
 
 READER = """
-import os, sys
+import os, sys, tempfile
 import filelock
 from pathlib import Path
 from kbagent.errors import UnreadableFile
@@ -161,6 +166,87 @@ def test_a_folder_that_cannot_be_written_can_be_searched(folder):
     assert "writable" in done.stdout
 
 
+MOUNTED = """
+import os, sys
+from pathlib import Path
+from kbagent.errors import KbagentError
+from kbagent.model.lookup import Request
+from kbagent.store.knowledge_base import open_knowledge_base
+from kbagent.usecases.maintain.copies import back_up
+from kbagent.usecases.maintain.diagnosis import diagnose
+from kbagent.usecases.retrieve.search import search
+from tests.fakes.bases import bring_in, write_rows
+from tests.fakes.encoder import FakeEncoder
+folder, what = Path(sys.argv[1]), sys.argv[2]
+if what == "read-only":
+    with open_knowledge_base(folder) as kb:
+        found = search(kb, FakeEncoder(), Request(query="printer hangs on the client E0013"))
+        print(found.issues[0].issue_id, bool(found.notes))
+        health = diagnose(kb, FakeEncoder)
+        print([str(one) for one in health.checked if one.finding.state == "damaged"])
+        for act in (lambda: bring_in(kb, folder / "more.jsonl"), lambda: back_up(kb, folder / "b")):
+            try:
+                act()
+                print("no error")
+            except KbagentError as error:
+                print(type(error).__name__, "writ" in str(error) or "space" in str(error))
+else:
+    with open_knowledge_base(folder) as kb:
+        try:
+            bring_in(kb, folder / "more.jsonl")
+            print("no error")
+        except (KbagentError, OSError) as error:
+            print(type(error).__name__)
+    with open_knowledge_base(folder) as kb:
+        print(kb.connection.execute("PRAGMA integrity_check").fetchone()[0])
+        cases = kb.connection.execute("SELECT count(*) FROM cases").fetchone()[0]
+        vectors = kb.connection.execute("SELECT count(DISTINCT case_id) FROM passages").fetchone()
+        print(cases >= 24 and vectors == (cases,))
+        print(bool(search(kb, FakeEncoder(), Request(query="printer")).issues))
+"""
+
+
+def mounted(folder, size, *, read_only):
+    """What `MOUNTED` says of a copy of the folder on a small file system of its own."""
+    write_rows(folder / "more.jsonl", 900, first=24)
+    place = folder.with_name("mount")
+    place.mkdir()
+    what = "read-only" if read_only else "full"
+    script = (
+        f"mount -t tmpfs -o size={size} none {place} && cp -a {folder} {place}/kb &&"
+        + (f" mount -o remount,ro {place} &&" if read_only else "")
+        + f' exec {sys.executable} -c "$0" {place}/kb {what}'
+    )
+    try:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, MOUNTED],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here")
+    if "unshare:" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("file systems cannot be mounted here")
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_on_a_read_only_file_system_one_can_search_and_look_but_not_write(folder):
+    with open_knowledge_base(folder) as kb:
+        right = str(answer(kb)[0][0])
+    said = mounted(folder, "64m", read_only=True)
+    assert said == [f"{right} True", "[]", "UnreadableFile True", "UnreadableFile True"]
+
+
+@pytest.mark.parametrize("size", ["2m", "3m"])
+def test_on_a_full_file_system_an_import_stops_and_what_is_there_is_whole(folder, size):
+    said = mounted(folder, size, read_only=False)
+    assert said[0] != "no error"
+    assert said[1:] == ["ok", "True", "True"]
+
+
 def flipped(path, place=0.5):
     content = bytearray(path.read_bytes())
     content[int(len(content) * place)] ^= 0x10
@@ -197,6 +283,27 @@ def test_an_index_file_that_is_harmed_never_changes_an_answer(folder, pattern, h
         rebuild(kb, FakeEncoder(), lambda *_: None)
         assert answer(kb) == right
         assert not diagnose(kb, FakeEncoder).damaged
+
+
+@pytest.mark.parametrize("harm", [flipped, cut, Path.unlink])
+@pytest.mark.parametrize("pattern", ["manifest.json", "*.faiss", "*.ids"])
+def test_a_harmed_index_of_an_adapter_never_changes_an_answer(folder, pattern, harm):
+    with open_knowledge_base(folder) as kb:
+        model = models.active(kb.connection)
+        matrix = np.eye(64, dtype="f4") + np.random.default_rng(1).normal(0, 0.1, (64, 64))
+        with kb.database.write() as connection:
+            adapters.add(connection, "a1", model.id, matrix, kb.clock())
+            parameters = replace(policies.live(connection).parameters, adapter="a1")
+            version = policies.add(connection, "a1", parameters, kb.clock())
+            policies.make_live(connection, version, "promote", kb.clock())
+        extend_dense(kb, space_of(kb, model, "a1"))
+        right = answer(kb)
+    harm(next((folder / "index" / "dense-a1").glob(pattern)))
+    with open_knowledge_base(folder) as kb:
+        assert answer(kb) == right
+        rebuild(kb, FakeEncoder(), lambda *_: None)
+        assert not diagnose(kb, FakeEncoder).damaged
+        assert answer(kb) == right
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9])
