@@ -62,6 +62,7 @@ def test_what_was_decided_is_not_asked_again_after_the_same_import(desk: Desk) -
     for item in items:
         decide(desk.kb, item, "reject", by="ana")
     decided = {item.key for item in items}
+    assert len(decided) == len(items)
     assert decided.isdisjoint(item.key for item in assemble(desk.kb).items)
     fixes = [(text, "worked") for text in NEAR_FIXES]
     desk.bring(*two_halves(), *one_issue(8, *fixes))

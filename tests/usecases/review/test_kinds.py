@@ -10,7 +10,7 @@ from kbagent.usecases.review.items import Item, Kind
 from kbagent.usecases.review.queue import assemble
 from kbagent.usecases.revise import families, freezing, rules, wordings
 from kbagent.usecases.revise.rules import Remark
-from tests.fakes.desk import Desk, ticket, tried
+from tests.fakes.desk import Desk, same_as, ticket, tried
 from tests.usecases.review.conftest import (
     BLANK,
     DRIVER,
@@ -138,6 +138,17 @@ class TestContradictions:
         cases = one_issue(8, (RESET, "worked"), facets={"version": "4.2"})
         cases[5] |= {"attempts": [tried(RESET, "failed")], "facets": {"version": "4.3"}}
         desk.bring(*cases)
+        assert asked(desk, Kind.CONTRADICTION) == []
+
+    def test_a_case_is_asked_about_once_and_not_after_an_alarm(self, desk: Desk) -> None:
+        cases = one_issue(12, (RESET, "worked"))
+        desk.bring(*cases, ticket("odd", "badge reader dead", links=same_as("p0")))
+        for n in range(2):
+            desk.say("failed", "r1", case="desk:odd", by=f"p{n}", at=desk.clock.tick())
+        assert only(desk, Kind.CONTRADICTION).key.endswith(":r1")
+        for n in range(9):
+            desk.say("failed", "r1", case="desk:odd", by=f"q{n}", at=desk.clock.tick())
+        assert len(asked(desk, Kind.ALARM)) == 1
         assert asked(desk, Kind.CONTRADICTION) == []
 
     def test_a_few_outcomes_contradict_nothing(self, desk: Desk) -> None:

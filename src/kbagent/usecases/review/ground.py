@@ -13,6 +13,7 @@ from kbagent.model.case import Case, Verdict
 from kbagent.store import cases, columns, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.mine.columns import Columns, load_columns
+from kbagent.usecases.report.hazards import Stopped, stated_versions, stopped
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.reuse.boundaries import held_issues
 from kbagent.usecases.review.items import Side
@@ -65,6 +66,11 @@ class Ground:
                 found[issue, approach].append(Told(entry, case, Verdict(verdict), at))
         return {cell: tuple(some) for cell, some in found.items()}
 
+    @cached_property
+    def stopped(self) -> tuple[Stopped, ...]:
+        """The fixes that stopped working."""
+        return stopped(self.kb, self.columns)
+
     def issue(self, issue_id: int, note: str = "") -> Side:
         """An issue by its title, with its size."""
         count = self.sizes.get(issue_id, 0)
@@ -76,7 +82,7 @@ class Ground:
         case = cases.by_ids(self.connection, [case_id])[case_id]
         facts = [f"{case.opened_at:%Y-%m-%d}" if case.opened_at else "", *self._versions(case)]
         told = " · ".join(one for one in (*facts, note) if one)
-        return Side(case.ref, f"{case.title}\n{case.body[:400]}", told)
+        return Side(case.ref, f"{case.title}\n{case.body[:400]}".strip(), told)
 
     def fix(self, resolution_id: int, issues: Iterable[int] = (), note: str = "") -> Side:
         """A resolution by its text, with what came of it on these issues."""
@@ -92,8 +98,6 @@ class Ground:
 
     @cached_property
     def _stated(self) -> Mapping[int, str]:
-        from kbagent.usecases.report.hazards import stated_versions
-
         return stated_versions(self.connection)
 
     def _versions(self, case: Case) -> list[str]:

@@ -6,7 +6,7 @@ fix is to come last at all.
 
 from collections.abc import Iterator
 
-from kbagent.usecases.report.hazards import Stopped, stopped
+from kbagent.usecases.report.hazards import Stopped
 from kbagent.usecases.reuse.boundaries import limits_of
 from kbagent.usecases.review.ground import Ground
 from kbagent.usecases.review.items import Answer, Choice, Deprecate, Item, Kind, state_of
@@ -14,7 +14,7 @@ from kbagent.usecases.review.items import Answer, Choice, Deprecate, Item, Kind,
 
 def items(ground: Ground) -> Iterator[Item]:
     """One item for each fix that stopped and that no rule has put last."""
-    for one in stopped(ground.kb, ground.columns):
+    for one in ground.stopped:
         limits = limits_of(ground.connection, one.issue_id)
         if one.resolution_id not in limits.deprecated | limits.forbidden:
             yield _item(ground, one)

@@ -45,14 +45,29 @@ def items(ground: Ground) -> Iterator[Item]:
 
 
 def _opposite_cases(ground: Ground) -> Iterator[Item]:
-    """Cases that say of a fix the opposite of what all others on their version say."""
+    """Cases that say of a fix the opposite of what all others on their version say.
+
+    A case of which both is said contradicts itself; a fix that stopped working is an alarm.
+    """
+    gone = {(one.issue_id, one.resolution_id) for one in ground.stopped}
     for (issue, approach), told in sorted(ground.cells.items()):
-        for one in told:
-            others = [o for o in told if o.case != one.case and o.verdict in OPPOSITE]
-            agreeing = [o for o in others if o.verdict is OPPOSITE.get(one.verdict)]
+        if (issue, approach) in gone:
+            continue
+        for case, said in _by_case(told).items():
+            if len({one.verdict for one in said}) > 1 or said[-1].verdict not in OPPOSITE:
+                continue
+            others = [o for o in told if o.case != case and o.verdict in OPPOSITE]
+            agreeing = [o for o in others if o.verdict is OPPOSITE[said[-1].verdict]]
             remarkable = gainsays(agreeing=len(agreeing), others=len(others))
-            if remarkable and _comparable(ground, one, agreeing):
-                yield _opposite(ground, issue, approach, one, agreeing)
+            if remarkable and _comparable(ground, said[-1], agreeing):
+                yield _opposite(ground, issue, approach, said[-1], agreeing)
+
+
+def _by_case(told: Sequence[Told]) -> dict[int, list[Told]]:
+    found: defaultdict[int, list[Told]] = defaultdict(list)
+    for one in told:
+        found[one.case].append(one)
+    return found
 
 
 def _comparable(ground: Ground, one: Told, agreeing: Sequence[Told]) -> bool:
