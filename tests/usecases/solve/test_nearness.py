@@ -1,8 +1,11 @@
 """An issue that holds two problems, by a wrong link: the fix of the other one is not answered."""
 
+import json
+
 import pytest
 
 from kbagent.core.verification.checks import tried_nearby
+from kbagent.store.encoder.session import load_encoder
 from kbagent.usecases.solve.problem import Problem, Thresholds, keep_thresholds
 from kbagent.usecases.solve.running import solve
 from kbagent.usecases.solve.trace import Run, Stage
@@ -69,3 +72,18 @@ def test_near_is_four_tenths_of_the_nearest_success_where_another_worked(
     mine: float, nearest: float, other: int | None, *, ok: bool
 ) -> None:
     assert tried_nearby(mine, nearest, other).ok is ok
+
+
+@pytest.mark.model
+def test_a_case_kept_from_a_run_has_what_was_read_and_nothing_that_was_guessed(desk: Desk) -> None:
+    desk.encoder = load_encoder()  # type: ignore[assignment]
+    facets = {"version": "4.3", "os": "Windows 11"}
+    desk.bring(*[ticket(str(n), f"{PRINTER} {n}", attempts=[tried(DRUM)], facets=facets,
+                        links=same_as("0") if n else []) for n in range(6)])  # fmt: skip
+    for case, version in (("read", "4.3"), ("guessed", "4.31")):
+        run = ask(desk, f"{PRINTER}. Version {version} on Windows 11.")
+        assert ("version", "4.3") in run.facets
+        desk.say("worked", run.handle, "r1", case=f"desk:{case}")
+    found = dict(desk.rows("SELECT external_id, facets FROM cases WHERE source = 'desk'"))
+    assert dict(json.loads(found["read"])) == facets
+    assert dict(json.loads(found["guessed"])) == {"os": "Windows 11"}

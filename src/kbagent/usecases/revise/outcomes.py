@@ -177,15 +177,17 @@ def _retain_query(
 def _told_of(kb: KnowledgeBase, lookup: Lookup) -> tuple[tuple[str, str], ...]:
     """What is known of the case that was asked about, under the names of columns on record.
 
-    Of a run of `solve` what it read in the text, and was answered; else what `--where` said to
-    be equal. Without it what worked on 4.3 would be evidence for no version at all.
+    Of a run of `solve` what it read in the text, and was answered, but for what it guessed; else
+    what `--where` said to be equal. Without it what worked on 4.3 would be evidence for no version.
     """
     from kbagent.core.retrieval.filters import name_key, parse_filter
+    from kbagent.usecases.solve.reading import is_guess
     from kbagent.usecases.solve.trace import run_from
 
-    run = runs.of_lookup(kb.connection, lookup.id)
-    if run is not None:
-        told = run_from(run.record).facets
+    stored = runs.of_lookup(kb.connection, lookup.id)
+    if stored is not None:
+        run = run_from(stored.record)
+        told = tuple(pair for pair in run.facets if not is_guess(run, *pair))
     else:
         filters = [parse_filter(text) for text in json.loads(lookup.request).get("filters", [])]
         told = tuple((f.name, f.value) for f in filters if f.operator is FilterOperator.EQUAL)

@@ -23,8 +23,9 @@ from kbagent.model.filters import Filter, FilterOperator
 from kbagent.store import cases
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.solve.problem import Problem
-from kbagent.usecases.solve.trace import Correction, Stage, Step
+from kbagent.usecases.solve.trace import Correction, Run, Stage, Step
 
+NEAREST_KNOWN = "nearest-known"  # the correction by which an unknown value is read as another
 OS_NAMES = frozenset({"os", "platform", "operating system"})
 PRODUCT_NAMES = frozenset({"product"})
 _ROLES = (("version", VERSION_NAMES), ("os", OS_NAMES), ("product", PRODUCT_NAMES))
@@ -88,6 +89,18 @@ def read_problem(kb: KnowledgeBase, problem: Problem) -> ReadProblem:
     return ReadProblem(replace(put_right, told=told), reading, step)
 
 
+def is_guess(run: Run, name: str, value: str) -> bool:
+    """Whether this step only guessed a value of a run: good enough to go on, no fact to keep."""
+    return any(
+        one.name == NEAREST_KNOWN
+        and one.result.startswith(f"{name} ")
+        and one.result.endswith(f" is read as {value}")
+        for step in run.steps
+        if step.stage is Stage.READ
+        for one in step.corrections
+    )
+
+
 def _given(problem: Problem) -> tuple[tuple[str, str], ...]:
     equal = ((f.name, f.value) for f in problem.filters if f.operator is FilterOperator.EQUAL)
     return tuple(dict.fromkeys((*problem.told, *equal)))
@@ -131,7 +144,7 @@ def _known(findings: _Findings, vocabulary: Vocabulary, name: str, value: str) -
     if check.proposal is None:
         findings.corrected(check, "set-aside", f"{name} {value} is not used: nobody has seen it")
         return name, ""
-    findings.corrected(check, "nearest-known", f"{name} {value} is read as {check.proposal}")
+    findings.corrected(check, NEAREST_KNOWN, f"{name} {value} is read as {check.proposal}")
     findings.checks.append(_on_record(vocabulary, name, check.proposal))
     return name, check.proposal
 
