@@ -72,7 +72,9 @@ def test_without_queues_it_says_so(desk: Desk):
         replay_routing(desk.kb, "team")
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "no cases to replay"), (1, "0 cases say it, 120 are needed")])
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "no cases to replay"), (1, "0 cases say it, 120 are needed")]
+)
 def test_with_little_it_says_what_is_missing(desk: Desk, count, words):
     if count:
         bring(desk, count)

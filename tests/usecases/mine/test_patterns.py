@@ -108,8 +108,8 @@ def test_what_people_say_of_a_pattern(sample):
 def test_the_screen_fits_and_tells(found):
     screen = draw(format_patterns(found), 80)
     assert max(map(len, screen.splitlines())) <= 80
-    assert "Opened between 18 and 24 h: escalated" in screen
-    assert "Words that foretell an issue" in screen
+    assert "Opened between 18 and 24 h UTC+02:00: escalated" in screen
+    assert "Words and form that foretell an issue" in screen
     rows = patterns_json(found)["patterns"]
     assert len(rows) == len(found.told)
     assert len(patterns_csv(found).splitlines()) == len(rows) + 1

@@ -48,6 +48,10 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if len(single) > limit:
         lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
     lines += _apparent(found)
+    for level, name in found.same:
+        lines.append(
+            Text(f"{one_line(level, 40)}: the cases that were {name}, and told as that", "dim")
+        )
     if found.muted:
         lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
     if found.gone:
@@ -85,6 +89,8 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
             }
             for one in found.apparent
         ],
+        "zone": found.zone,
+        "same_as": [{"level": level, "outcome": name} for level, name in found.same],
         "muted": found.muted,
         "no_longer_found": list(found.gone),
     }
@@ -172,13 +178,13 @@ def _points_to_issue(one: Told) -> bool:
     pattern = one.pattern
     return (
         isinstance(pattern, Pattern)
-        and pattern.kind is Kind.KEYWORD
         and pattern.consequent == "issue"
+        and pattern.kind in (Kind.KEYWORD, Kind.PHRASING)
     )
 
 
 def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
-    """The words that foretell an issue, issue by issue."""
+    """The words and the form that foretell an issue, issue by issue: what a router would see."""
     if not pointing:
         return []
     by_issue: dict[str, list[str]] = {}
@@ -187,7 +193,7 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
         if isinstance(pattern, Pattern) and isinstance(pattern.effect, LevelEffect):
             told = f"{one_line(pattern.antecedent, 30)} {pattern.effect.lift:.0f}×"
             by_issue.setdefault(_level(pattern, found), []).append(told)
-    lines: list[RenderableType] = [Text(""), Text("Words that foretell an issue", "bold")]
+    lines: list[RenderableType] = [Text(""), Text("Words and form that foretell an issue", "bold")]
     for name, shown in by_issue.items():
         lines.append(Text(f"  {name}"))
         lines.append(Padding(Text(", ".join(shown[:8]), "dim"), (0, 0, 0, 4)))
@@ -196,7 +202,9 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
 
 def _told(one: Told, found: Patterns) -> list[RenderableType]:
     pattern = one.pattern
-    subject = _subject(pattern.antecedent if isinstance(pattern, Pattern) else pattern.phrase)
+    subject = _subject(
+        pattern.antecedent if isinstance(pattern, Pattern) else pattern.phrase, found.zone
+    )
     if isinstance(pattern, Pattern):
         sentence, figures_line = _pattern(pattern, found)
         notes = _notes(pattern)
@@ -222,14 +230,14 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
     return lines
 
 
-def _subject(antecedent: str) -> str:
+def _subject(antecedent: str, zone: str) -> str:
     name, sign, value = one_line(antecedent).partition("=")
     if not sign:
         return name[:1].upper() + name[1:]
     if name == "hour":
-        return f"Opened between {value.replace('-', ' and ')} h"
+        return f"Opened between {value.replace('-', ' and ')} h {zone}"
     if name == "weekday":
-        return f"Opened on {value[2:]}"
+        return f"Opened on {value[2:]} ({zone})"
     if name == "since release":
         return f"{value[:1].upper()}{value[1:]} after a release"
     return f"{name} is {value}"
@@ -259,10 +267,15 @@ def _figures(effect: LevelEffect) -> str:
     c = effect.counts
     rest, other = c.total - c.exposed, c.affected - c.both
     return (
-        f"{c.both} of {c.exposed} ({figures.percent(c.both / max(c.exposed, 1))}), else {other} of"
-        f" {rest} ({figures.percent(other / max(rest, 1))}); {100 * effect.adjusted.estimate:+.0f}"
+        f"{c.both} of {c.exposed} ({_share(c.both, c.exposed)}), else {other} of"
+        f" {rest} ({_share(other, rest)}); {100 * effect.adjusted.estimate:+.0f}"
         f" points [{100 * effect.adjusted.low:.0f}, {100 * effect.adjusted.high:.0f}]"
     )
+
+
+def _share(part: int, whole: int) -> str:
+    share = part / max(whole, 1)
+    return "under 1 %" if 0 < share < 0.005 else figures.percent(share)
 
 
 def _within(pattern: Pattern) -> str:

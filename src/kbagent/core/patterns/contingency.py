@@ -283,6 +283,23 @@ def shrunk_lift(observed: float, expected: float, variance: float) -> float:
     return math.exp(log_lift * PRIOR_SD**2 / (PRIOR_SD**2 + error))
 
 
+def agreement(
+    one: NDArray[np.integer], level: int, other: NDArray[np.integer], other_level: int
+) -> float:
+    """How far two levels are the same cases: the correlation phi, in [−1, 1].
+
+    Cases of which either code is below 0 (unrecorded) do not count. 0 when nothing varies.
+
+    >>> agreement(np.array([0, 0, 1, 1]), 1, np.array([0, 0, 1, -1]), 1)
+    1.0
+    """
+    known = (one >= 0) & (other >= 0)
+    a, b = one[known] == level, other[known] == other_level
+    if not a.size or a.all() or b.all() or not a.any() or not b.any():
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1].round(12))
+
+
 def is_reversal(strata: Strata, z_bar: float = Z_95) -> bool:
     """Whether the association turns round once stratified: Simpson's reversal.
 

@@ -319,7 +319,7 @@ def superiority(where: Tested, rows: Codes, group: tuple[int, ...]) -> float:
 
 
 def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
-    """Excess and variance per period, expectations within period."""
+    """Excess and variance per period, expectations within period; no sooner than its first case."""
     when, rows = where.table.when, where.table.features.column(hit.j)
     periods, codes = np.unique(when, return_inverse=True)
     sizes = np.bincount(codes)
@@ -330,7 +330,8 @@ def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
     excess = np.bincount(codes[rows], weights=scores[rows], minlength=sizes.size) - with_it * mean
     spread = (squares / sizes - mean * mean) / np.maximum(sizes - 1, 1)
     variance = np.maximum(with_it * (sizes - with_it) * spread, 0.0)
-    return lifetime(periods.astype(np.int64), excess, variance)
+    found = lifetime(periods.astype(np.int64), excess, variance)
+    return replace(found, first=max(found.first, int(periods[with_it > 0][0])))
 
 
 def _examples(where: Tested, hit: _Hit, count: int) -> tuple[int, ...]:

@@ -3,8 +3,9 @@
 Goes forward in time in blocks: fitted on what lay before a block, it answers that block's cases,
 of which the earlier ones are followed as in `kbagent route`. Each fit reads the latest
 `FEWEST_PAST` cases before it, fewer than `route` does, so that it is done in minutes. A label
-counts as known from the part of a block after its own, though a queue may have been set right later than
-that, which is not recorded. Beside it what the most frequent label so far would have got.
+counts as known from the part of a block after its own, though a queue may have been set right
+later than that, which is not recorded. Beside it what the most frequent label so far would have
+got.
 """
 
 from dataclasses import dataclass

@@ -7,8 +7,7 @@ that worked) and says afterwards what people said of a pattern. Does not test an
 
 import hashlib
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
@@ -16,49 +15,42 @@ import numpy as np
 
 from kbagent.core.patterns.casetable import (
     UNRECORDED,
-    CaseTable,
     Codes,
     Consequent,
     Factor,
     Features,
     Kind,
-    features_of,
     joined,
 )
 from kbagent.core.patterns.discovery import Apparent, Pattern, Settings, discover
-from kbagent.core.patterns.messageform import form_features, release_factors, timing_factors
 from kbagent.core.patterns.openings import opening_features
 from kbagent.core.patterns.phrasing import Formulation, formulations, way_features
-from kbagent.core.patterns.terms import candidates, term_rows, terms_of, words
 from kbagent.errors import BadValue, UnknownHandle
 from kbagent.model.lookup import Request
 from kbagent.store import cases, columns, decisions, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
 from kbagent.usecases.mine.columns import (
-    CUSTOMER,
     Columns,
     cohort_factors,
     known_releases,
     load_columns,
-    problem_facets,
-    queue_factor,
 )
-from kbagent.usecases.mine.texts import texts_of
+from kbagent.usecases.mine.table import (
+    case_table,
+    is_itself,
+    only_kind,
+    same_facts,
+    without_same,
+)
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.scope import scope_of
 
 FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
-VOCABULARY_CASES = 100_000
-"""Cases, evenly spread, on which words are chosen when there are more."""
 FEWEST_ISSUES = 5
 """Issues in whose replies a formulation occurs, to be one."""
-MOST_LEVELS = 300
-"""Issues, and likewise resolutions, that are consequents of their own: the most frequent ones."""
-QUEUE = "queue"
 DECISION = "pattern"
-ELSE = "(other)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,8 @@ class Patterns:
     """All that was found. `names` says what an issue or a resolution is called.
 
     `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
-    person confirmed and that no longer hold on these cases.
+    person confirmed and that no longer hold on these cases. `zone` is the one that hours are of.
+    `same` are levels that say nothing else than another consequent: (queue 7, escalated).
     """
 
     cases: int
@@ -105,6 +98,8 @@ class Patterns:
     releases_told: bool
     muted: int
     gone: tuple[str, ...]
+    zone: str = "UTC"
+    same: tuple[tuple[str, str], ...] = ()
 
 
 def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
@@ -122,12 +117,20 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     phrased: Sequence[Formulation] = ()
     tested = 0
     apparent: tuple[Apparent, ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
     if found.size >= FEWEST_CASES:
-        table, consequents, considered = _table(connection, found, factors, released, asked.zone)
+        table, consequents, considered = case_table(
+            connection, found, factors, released, asked.zone
+        )
+        same = same_facts(consequents)
+        consequents = [without_same(one, same) for one in consequents]
         if asked.kind is not None:  # what is not asked for is not tested, nor corrected for
-            table, considered = _only(table, asked.kind), considered * (asked.kind is Kind.KEYWORD)
+            table, considered = (
+                only_kind(table, asked.kind),
+                considered * (asked.kind is Kind.KEYWORD),
+            )
         result = discover(table, consequents, settings, considered)
-        discovery_patterns = [one for one in result.patterns if not _is_itself(one, consequents)]
+        discovery_patterns = [one for one in result.patterns if not is_itself(one, consequents)]
         tested, apparent = result.tested, result.apparent
         if asked.kind in (None, Kind.PHRASING):
             phrased = _phrasing(connection, found, settings)
@@ -146,6 +149,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         releases_told=by_people,
         muted=muted,
         gone=gone,
+        zone=str(asked.zone),
+        same=same,
     )
 
 
@@ -226,151 +231,6 @@ def _with_outcome(found: Columns) -> int:
     """Cases of which satisfaction, time, escalation or reopening is known."""
     some = (found.escalated != UNRECORDED) | (found.reopened != UNRECORDED)
     return int((some | ~np.isnan(found.csat) | ~np.isnan(found.minutes)).sum())
-
-
-def _table(
-    connection: sqlite3.Connection,
-    found: Columns,
-    factors: Sequence[Factor],
-    released: Sequence[Release],
-    zone: tzinfo,
-) -> tuple[CaseTable, list[Consequent], int]:
-    """The table, its consequents, and how many pairs of left-out words must be corrected for."""
-    issue = _frequent("issue", [f"i{i}" if i >= 0 else None for i in found.issue.tolist()])
-    queue = queue_factor(connection, found)
-    about = problem_facets(found, factors)
-    consequents = _consequents(connection, found, issue, queue, about)
-    moments = [(one.version, one.at) for one in released]
-    since = _since_releases(found, factors, moments)
-    every = [
-        replace(found.system, testable=False),
-        replace(issue, testable=False),
-        *(one for one in factors if not CUSTOMER.search(one.name)),
-        *timing_factors(found.seconds, zone),
-        *(one for one in since if one.name == "release"),
-    ]
-    fresh = features_of([one for one in since if one.name != "release"])
-    extra, left_out = _words(connection, found, issue, queue)
-    customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
-    form = joined(joined(_form(connection, found), customers), fresh)
-    levels = sum(len(c.told or c.levels) or 1 for c in consequents)
-    table = CaseTable.of(every, joined(form, extra), found.months)
-    return table, consequents, left_out * levels
-
-
-def _since_releases(
-    found: Columns, factors: Sequence[Factor], moments: Sequence[tuple[str, datetime]]
-) -> list[Factor]:
-    """How fresh the latest release was, and which it was unless the cases say their version.
-
-    A version and the period in which it was the latest explain each other away; for the same
-    reason freshness is an antecedent but no confounder.
-    """
-    made = release_factors(found.seconds, moments)
-    if any(one.kind is Kind.RELEASE for one in factors):
-        return [one for one in made if one.name != "release"]
-    return made
-
-
-def _only(table: CaseTable, kind: Kind) -> CaseTable:
-    """The table with the antecedents of one kind; every factor stays a confounder."""
-    kept = [j for j, one in enumerate(table.features.kinds) if one is kind]
-    return replace(table, features=table.features.chosen(kept))
-
-
-def _is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
-    """Whether it says the same twice: an issue's component."""
-    owner = one.antecedent.partition("=")[0]
-    return any(owner in c.not_by for c in consequents if c.name == one.consequent)
-
-
-def _consequents(
-    connection: sqlite3.Connection,
-    found: Columns,
-    issue: Factor,
-    queue: Factor | None,
-    about: frozenset[str],
-) -> list[Consequent]:
-    worked = _frequent("resolution", _what_worked(connection, found))
-    made = [
-        _of_levels(issue, frozenset({"issue"}) | about),
-        _of_levels(worked, frozenset()),
-        Consequent("escalated", ("no", "yes"), found.escalated, told=(1,)),
-        Consequent("reopened", ("no", "yes"), found.reopened, told=(1,)),
-        Consequent("satisfaction", values=found.csat),
-        Consequent("minutes to resolve", values=found.minutes),
-    ]
-    if queue is not None:
-        made.append(_of_levels(_where_chosen(queue, found.system), frozenset()))
-    return [one for one in made if one.known.any()]
-
-
-def _where_chosen(queue: Factor, system: Factor) -> Factor:
-    """The queue, unrecorded for ticket systems that have only one: there nobody chose."""
-    codes = queue.codes.copy()
-    for level in range(len(system.levels)):
-        own = system.codes == level
-        if np.unique(codes[own & (codes != UNRECORDED)]).size < 2:
-            codes[own] = UNRECORDED
-    return replace(queue, name=QUEUE, codes=codes)
-
-
-def _of_levels(factor: Factor, not_by: frozenset[str]) -> Consequent:
-    told = tuple(i for i, level in enumerate(factor.levels) if level != ELSE)
-    # None tells only what makes a level likelier; that is what is wanted of many levels.
-    whole = None if len(told) == len(factor.levels) else told
-    return Consequent(factor.name, factor.levels, factor.codes, not_by=not_by, told=whole)
-
-
-def _frequent(name: str, values: Sequence[str | None]) -> Factor:
-    """A factor of the most frequent values; the others share one level."""
-    counted = Counter(value for value in values if value is not None)
-    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    kept = {value for value, _ in ordered[:MOST_LEVELS]}
-    return Factor.of(name, [v if v is None or v in kept else ELSE for v in values])
-
-
-def _what_worked(connection: sqlite3.Connection, found: Columns) -> list[str | None]:
-    """The approach that worked on each case, the latest where several did."""
-    rows = list(columns.worked(connection))
-    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
-    values: list[str | None] = [None] * found.size
-    for place, row in zip(places.tolist(), rows, strict=True):
-        if place >= 0:
-            values[place] = f"r{row[1]}"
-    return values
-
-
-def _form(connection: sqlite3.Connection, found: Columns) -> Features:
-    return form_features(texts_of(connection, found))
-
-
-def _words(
-    connection: sqlite3.Connection, found: Columns, issue: Factor, queue: Factor | None
-) -> tuple[Features, int]:
-    """Words and phrases worth testing, and how many eligible ones were left out."""
-    least = Settings().min_support
-    step = -(-found.size // VOCABULARY_CASES)
-    sample = (words(text) for i, text in enumerate(texts_of(connection, found)) if i % step == 0)
-    rows = term_rows(sample, max(2, least // step))
-    if step > 1:
-        rows = _rows_of(set(rows), texts_of(connection, found))
-    flags = [(found.escalated, 2), (found.reopened, 2)]
-    if queue is not None and len(queue.levels) <= MOST_LEVELS:
-        flags.append((queue.codes, len(queue.levels)))
-    chosen = candidates(rows, issue.codes, len(issue.levels), flags)
-    return chosen.features, max(0, chosen.considered - len(chosen.features))
-
-
-def _rows_of(vocabulary: set[str], texts: Iterator[str]) -> dict[str, Codes]:
-    """The cases of each known term, in one pass."""
-    from array import array
-
-    where = {term: array("i") for term in sorted(vocabulary)}
-    for i, text in enumerate(texts):
-        for term in terms_of(words(text)) & vocabulary:
-            where[term].append(i)
-    return {term: np.frombuffer(r, dtype=np.int32) for term, r in where.items() if len(r)}
 
 
 def _phrasing(

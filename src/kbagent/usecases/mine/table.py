@@ -1,0 +1,213 @@
+"""The stored cases as a table to be tested: what they were like, and what became of them.
+
+Chooses words and phrases, adds the hour, the releases and the form of the message to the facets,
+and makes consequents of issue, resolution, escalation, reopening, satisfaction, time and queue.
+Does not test anything.
+"""
+
+import sqlite3
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+import numpy as np
+
+from kbagent.core.patterns.casetable import (
+    UNRECORDED,
+    CaseTable,
+    Codes,
+    Consequent,
+    Factor,
+    Features,
+    Kind,
+    features_of,
+    joined,
+)
+from kbagent.core.patterns.contingency import agreement
+from kbagent.core.patterns.discovery import Pattern, Settings
+from kbagent.core.patterns.messageform import form_features, release_factors, timing_factors
+from kbagent.core.patterns.terms import candidates, term_rows, terms_of, words
+from kbagent.store import columns
+from kbagent.store.releases import Release
+from kbagent.usecases.mine.columns import CUSTOMER, Columns, problem_facets, queue_factor
+from kbagent.usecases.mine.texts import texts_of
+
+VOCABULARY_CASES = 100_000
+"""Cases, evenly spread, on which words are chosen when there are more."""
+MOST_LEVELS = 300
+"""Issues, and likewise resolutions, that are consequents of their own: the most frequent ones."""
+QUEUE = "queue"
+SAME = 0.9
+"""Agreement (phi) from which a queue and an outcome are one thing under two names."""
+ELSE = "(other)"
+
+
+def case_table(
+    connection: sqlite3.Connection,
+    found: Columns,
+    factors: Sequence[Factor],
+    released: Sequence[Release],
+    zone: tzinfo,
+) -> tuple[CaseTable, list[Consequent], int]:
+    """The table, its consequents, and how many pairs of left-out words must be corrected for."""
+    issue = _frequent("issue", [f"i{i}" if i >= 0 else None for i in found.issue.tolist()])
+    queue = queue_factor(connection, found)
+    about = problem_facets(found, factors)
+    consequents = _consequents(connection, found, issue, queue, about)
+    moments = [(one.version, one.at) for one in released]
+    since = _since_releases(found, factors, moments)
+    every = [
+        replace(found.system, testable=False),
+        replace(issue, testable=False),
+        *(one for one in factors if not CUSTOMER.search(one.name)),
+        *timing_factors(found.seconds, zone),
+        *(one for one in since if one.name == "release"),
+    ]
+    fresh = features_of([one for one in since if one.name != "release"])
+    extra, left_out = _words(connection, found, issue, queue)
+    customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
+    form = joined(joined(_form(connection, found), customers), fresh)
+    levels = sum(len(c.told or c.levels) or 1 for c in consequents)
+    table = CaseTable.of(every, joined(form, extra), found.months)
+    return table, consequents, left_out * levels
+
+
+def _since_releases(
+    found: Columns, factors: Sequence[Factor], moments: Sequence[tuple[str, datetime]]
+) -> list[Factor]:
+    """How fresh the latest release was, and which it was unless the cases say their version.
+
+    A version and the period in which it was the latest explain each other away; for the same
+    reason freshness is an antecedent but no confounder.
+    """
+    made = release_factors(found.seconds, moments)
+    if any(one.kind is Kind.RELEASE for one in factors):
+        return [one for one in made if one.name != "release"]
+    return made
+
+
+def only_kind(table: CaseTable, kind: Kind) -> CaseTable:
+    """The table with the antecedents of one kind; every factor stays a confounder."""
+    kept = [j for j, one in enumerate(table.features.kinds) if one is kind]
+    return replace(table, features=table.features.chosen(kept))
+
+
+def is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
+    """Whether it says the same twice: an issue's component."""
+    owner = one.antecedent.partition("=")[0]
+    return any(owner in c.not_by for c in consequents if c.name == one.consequent)
+
+
+def _consequents(
+    connection: sqlite3.Connection,
+    found: Columns,
+    issue: Factor,
+    queue: Factor | None,
+    about: frozenset[str],
+) -> list[Consequent]:
+    worked = _frequent("resolution", _what_worked(connection, found))
+    made = [
+        _of_levels(issue, frozenset({"issue"}) | about),
+        _of_levels(worked, frozenset()),
+        Consequent("escalated", ("no", "yes"), found.escalated, told=(1,)),
+        Consequent("reopened", ("no", "yes"), found.reopened, told=(1,)),
+        Consequent("satisfaction", values=found.csat),
+        Consequent("minutes to resolve", values=found.minutes),
+    ]
+    if queue is not None:
+        made.append(_of_levels(_where_chosen(queue, found.system), frozenset()))
+    return [one for one in made if one.known.any()]
+
+
+def _where_chosen(queue: Factor, system: Factor) -> Factor:
+    """The queue, unrecorded for ticket systems that have only one: there nobody chose."""
+    codes = queue.codes.copy()
+    for level in range(len(system.levels)):
+        own = system.codes == level
+        if np.unique(codes[own & (codes != UNRECORDED)]).size < 2:
+            codes[own] = UNRECORDED
+    return replace(queue, name=QUEUE, codes=codes)
+
+
+def _of_levels(factor: Factor, not_by: frozenset[str]) -> Consequent:
+    told = tuple(i for i, level in enumerate(factor.levels) if level != ELSE)
+    # None tells only what makes a level likelier; that is what is wanted of many levels.
+    whole = None if len(told) == len(factor.levels) else told
+    return Consequent(factor.name, factor.levels, factor.codes, not_by=not_by, told=whole)
+
+
+def _frequent(name: str, values: Sequence[str | None]) -> Factor:
+    """A factor of the most frequent values; the others share one level."""
+    counted = Counter(value for value in values if value is not None)
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    kept = {value for value, _ in ordered[:MOST_LEVELS]}
+    return Factor.of(name, [v if v is None or v in kept else ELSE for v in values])
+
+
+def _what_worked(connection: sqlite3.Connection, found: Columns) -> list[str | None]:
+    """The approach that worked on each case, the latest where several did."""
+    rows = list(columns.worked(connection))
+    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
+    values: list[str | None] = [None] * found.size
+    for place, row in zip(places.tolist(), rows, strict=True):
+        if place >= 0:
+            values[place] = f"r{row[1]}"
+    return values
+
+
+def _form(connection: sqlite3.Connection, found: Columns) -> Features:
+    return form_features(texts_of(connection, found))
+
+
+def _words(
+    connection: sqlite3.Connection, found: Columns, issue: Factor, queue: Factor | None
+) -> tuple[Features, int]:
+    """Words and phrases worth testing, and how many eligible ones were left out."""
+    least = Settings().min_support
+    step = -(-found.size // VOCABULARY_CASES)
+    sample = (words(text) for i, text in enumerate(texts_of(connection, found)) if i % step == 0)
+    rows = term_rows(sample, max(2, least // step))
+    if step > 1:
+        rows = _rows_of(set(rows), texts_of(connection, found))
+    flags = [(found.escalated, 2), (found.reopened, 2)]
+    if queue is not None and len(queue.levels) <= MOST_LEVELS:
+        flags.append((queue.codes, len(queue.levels)))
+    chosen = candidates(rows, issue.codes, len(issue.levels), flags)
+    return chosen.features, max(0, chosen.considered - len(chosen.features))
+
+
+def _rows_of(vocabulary: set[str], texts: Iterator[str]) -> dict[str, Codes]:
+    """The cases of each known term, in one pass."""
+    where = {term: array("i") for term in sorted(vocabulary)}
+    for i, text in enumerate(texts):
+        for term in terms_of(words(text)) & vocabulary:
+            where[term].append(i)
+    return {term: np.frombuffer(r, dtype=np.int32) for term, r in where.items() if len(r)}
+
+
+def same_facts(consequents: Sequence[Consequent]) -> tuple[tuple[str, str], ...]:
+    """The levels of queues that are other names of an outcome: (queue …, escalated).
+
+    A queue into which cases come by being escalated foretells nothing that escalation does not.
+    """
+    flags = [one for one in consequents if one.told == (1,)]
+    return tuple(
+        (f"{queue.name} {level}", flag.name if phi > 0 else f"not {flag.name}")
+        for queue in consequents
+        if queue.name == QUEUE and queue.codes is not None
+        for flag in flags
+        if flag.codes is not None
+        for place, level in enumerate(queue.levels)
+        if abs(phi := agreement(queue.codes, place, flag.codes, 1)) >= SAME
+    )
+
+
+def without_same(one: Consequent, same: Sequence[tuple[str, str]]) -> Consequent:
+    """The consequent without the levels that are told under another name."""
+    gone = {name for name, _ in same}
+    if one.name != QUEUE or not gone:
+        return one
+    kept = range(len(one.levels)) if one.told is None else one.told
+    return replace(one, told=tuple(i for i in kept if f"{QUEUE} {one.levels[i]}" not in gone))
