@@ -1,15 +1,19 @@
 """What the checks were worth, from runs with an outcome."""
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from kbagent.usecases.learn.checks import (
     EXPLAINED,
+    NOT_LEARNED,
     check_statistics,
     learn_checks,
     sightings,
 )
-from kbagent.usecases.solve.problem import Problem
+from kbagent.usecases.solve.problem import NAMES, Problem, Thresholds, thresholds_of
 from kbagent.usecases.solve.running import solve
 from tests.fakes.desk import Desk, same_as, ticket, tried
 
@@ -89,3 +93,70 @@ def test_few_outcomes_move_no_threshold(office):
 def test_every_check_that_occurs_is_explained(office):
     office.say("worked", run(office, f"{PRINTER}, version 4.2 on Windows 11"), "1")
     assert {one.check for one in sightings(office.kb)} <= set(EXPLAINED)
+
+
+def test_every_check_has_a_threshold_that_is_learned_or_a_reason_why_not():
+    assert set(NAMES) | set(NOT_LEARNED) == set(EXPLAINED)
+    assert not set(NAMES) & set(NOT_LEARNED)
+    assert set(NAMES.values()) == {field.name for field in dataclasses.fields(Thresholds)}
+
+
+THIN, SOLID, THIRD = "scanner pages are black", "mail stays in the outbox", "badge is refused"
+
+
+@pytest.fixture
+def three(desk: Desk) -> Desk:
+    """Fixes that worked 4 of 5 times for two problems, 12 of 12 for a third."""
+    fixes = ((THIN, "swap the lamp", 5, 1), (SOLID, "compact", 12, 0), (THIRD, "new chip", 5, 1))
+    desk.bring(
+        *[
+            ticket(
+                f"{title[0]}{n}",
+                f"{title} number {n}",
+                attempts=[tried(fix, "worked" if n >= failed else "failed")],
+                links=same_as(f"{title[0]}0") if n else [],
+            )
+            for title, fix, count, failed in fixes
+            for n in range(count)
+        ]
+    )
+    return desk
+
+
+def reported(desk: Desk, thin: Callable[[int], bool], runs: int = 60) -> None:
+    """Runs in turn on the thin and the solid one; all are reported on afterwards."""
+    handles = []
+    for number in range(runs):
+        desk.clock.tick()
+        handles.append(run(desk, (THIN, SOLID)[number % 2]))
+    for number, handle in enumerate(handles):
+        works = number % 2 == 1 or thin(number)
+        desk.say("worked" if works else "failed", handle, "1", by=f"engineer {number}")
+
+
+def doubts(desk: Desk, text: str) -> set[str]:
+    found = solve(desk.kb, desk.encoder, Problem(text))
+    return {check.name for step in found.steps for check in step.failed}
+
+
+def test_a_threshold_moves_when_later_runs_prove_it_and_changes_what_comes_after(three):
+    reported(three, lambda _number: False)
+    assert "evidence" not in doubts(three, THIRD)
+    done = learn_checks(three.kb, three.encoder, np.random.default_rng(0))
+    (moved,) = [one for one in done.checks if one.check == "evidence"]
+    assert moved.adopted
+    assert moved.proposed > moved.current == Thresholds().evidence
+    assert moved.interval[0] > 0
+    assert thresholds_of(three.kb).evidence == moved.proposed
+    assert "evidence" in doubts(three, THIRD)
+
+
+def test_a_threshold_stays_when_later_runs_do_not_bear_it_out(three):
+    reported(three, lambda number: number >= 30)  # the thin fix failed only in the earlier half
+    done = learn_checks(three.kb, three.encoder, np.random.default_rng(0))
+    (kept,) = [one for one in done.checks if one.check == "evidence"]
+    assert not kept.adopted
+    assert kept.proposed > kept.current
+    assert "not shown to cost less" in kept.reason
+    assert thresholds_of(three.kb) == Thresholds()
+    assert "evidence" not in doubts(three, THIRD)

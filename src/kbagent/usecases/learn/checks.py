@@ -55,6 +55,31 @@ EXPLAINED = {
 }
 
 
+_FACT = "it compares facts: there is nothing between holding and not holding"
+NOT_LEARNED = {
+    "too-short": "three words are needed to name a problem; runs below it are asked, not answered",
+    "vocabulary": _FACT,
+    "contradiction": _FACT,
+    "misspelt": "it only notes",
+    "any-case": _FACT,
+    "in-scope": "its threshold follows from how far apart this knowledge base's own problems are",
+    "lexical-dense": _FACT,
+    "confidence": "people set it (max-error, min-coverage), and the history says what that takes",
+    "one-problem": "its parts are judged by the threshold of the confidence",
+    "allowed": "people decide it",
+    "not-broken": "a change is found by a test with an error rate of its own",
+    "failing-lately": "three failures in a row are counted, for what is too new to be proven",
+    "already-tried": _FACT,
+    "works-on-version": _FACT,
+    "works-on-os": _FACT,
+    "seen-on-version": _FACT,
+    "seen-on-os": _FACT,
+    "prerequisite": "people wrote it down",
+    "outcome": "it is the outcome itself",
+}
+"""Checks whose threshold, if they have one, no outcome moves; and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What `learn --checks` did: each threshold looked at, and the confidence in force."""
