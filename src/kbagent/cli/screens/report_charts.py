@@ -17,6 +17,7 @@ from kbagent.usecases.report.curve import Month, Week
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 640, 240, 80, 14, 34, 16
 _LABELS = 44  # letters below the columns, at most
+_EDGE = 50  # half the width of a name on a narrow screen
 _ROW = 34  # height of a line of the chart of differences
 _NAMES = 190  # width of its names
 
@@ -266,11 +267,18 @@ def _names(frame: Frame, names: Sequence[str]) -> str:
     most = _LABELS // max(map(len, names), default=1) or 1
     step = -(-len(names) // most) or 1
     return "".join(
-        f'<text{" class=minor" if place // step % 2 else ""} x="{frame.x(place):.1f}"'
-        f' y="{_HEIGHT - 10}" text-anchor="middle">{text_of(label)}</text>'
+        f"<text{' class=minor' if place // step % 2 else ''} {_below(frame.x(place))}"
+        f' y="{_HEIGHT - 10}">{text_of(label)}</text>'
         for place, label in enumerate(names)
         if place % step == 0
     )
+
+
+def _below(x: float) -> str:
+    """Where a name stands: under its column, or at the edge where it would be cut."""
+    if x > _WIDTH - _EDGE:
+        return f'x="{_WIDTH}" text-anchor="end"'
+    return f'x="{x:.1f}" text-anchor="middle"'
 
 
 _HATCH = (
