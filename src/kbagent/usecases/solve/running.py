@@ -17,7 +17,7 @@ from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.runs import StoredRun
 from kbagent.usecases.learn.confidence import certain_of, learn_confidence
-from kbagent.usecases.retrieve.lookup_log import log_lookup, new_handle
+from kbagent.usecases.retrieve.lookup_log import log_lookup, logged_text, new_handle
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.solve import answering
 from kbagent.usecases.solve.candidates import Checked, Field, field_of
@@ -355,7 +355,12 @@ def _kept(
     kb: KnowledgeBase, course: _Course, run: Run, result: LookupResult, *, by: str | None
 ) -> Run:
     """The run with its handle, logged as a lookup; without one, and a note, where it cannot be."""
-    named = replace(run, handle=new_handle(kb))
+    named = replace(
+        run,
+        handle=new_handle(kb),
+        query=logged_text(run.query),
+        split=tuple(map(logged_text, run.split)),
+    )
     try:
         with kb.database.write() as connection:
             lookup_id = log_lookup(
