@@ -3,12 +3,14 @@
 import random
 from collections import defaultdict
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kbagent.model.case import AttemptRecord, CaseRecord, LinkKind, LinkRecord, Verdict
 from kbagent.store import issues
 from kbagent.usecases.maintain.encoding import enrolled
+from kbagent.usecases.retain import placing
 from kbagent.usecases.retain.fixes import group_fixes
 from kbagent.usecases.retain.intake import Intake
 from kbagent.usecases.retain.placing import place_new_cases
@@ -168,3 +170,53 @@ def test_wordings_that_a_person_took_apart_stay_apart(desk: Desk) -> None:
         group_fixes(desk.kb, 1, [issue])
     heads = {row[0] for row in desk.kb.connection.execute("SELECT canonical_id FROM resolutions")}
     assert len(heads) == 2
+
+
+class KilledError(Exception):
+    """Ends a run in the middle."""
+
+
+def test_many_new_cases_are_placed_a_few_at_a_time_whatever_their_order(
+    tmp_path_factory, monkeypatch
+) -> None:
+    monkeypatch.setattr(placing, "REGROUP_MOST", 30)  # the first import alone is grouped anew
+    monkeypatch.setattr(placing, "TOGETHER", 3)
+    monkeypatch.setattr(placing, "_COMPARED", 6)
+    more = [record(100 + number, list(PROBLEMS)[number % 4]) for number in range(20)]
+    found = []
+    for seed in range(3):
+        desk = Desk(tmp_path_factory.mktemp("desk"))
+        take_in(desk, *a_history(28))
+        take_in(desk, *random.Random(seed).sample(more, len(more)))
+        found.append(families_of(desk))
+        if seed == 0:
+            assert {len(some) for some in found[0]} == {12}
+        desk.kb.close()
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_placing_that_is_cut_off_ends_as_one_that_was_not(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setattr(placing, "REGROUP_MOST", 30)
+    monkeypatch.setattr(placing, "TOGETHER", 3)
+    monkeypatch.setattr(placing, "_COMPARED", 6)
+    more = [record(100 + number, list(PROBLEMS)[number % 4]) for number in range(20)]
+    whole, cut = (Desk(tmp_path_factory.mktemp(name)) for name in ("whole", "cut"))
+    for desk in (whole, cut):
+        take_in(desk, *a_history(28))
+    take_in(whole, *more)
+    keep, kept = placing._keep, list[int]()
+
+    def dies(*arguments: object) -> None:
+        if len(kept) == 3:
+            raise KilledError
+        kept.append(1)
+        keep(*arguments)
+
+    monkeypatch.setattr(placing, "_keep", dies)
+    with pytest.raises(KilledError):
+        take_in(cut, *more)
+    monkeypatch.setattr(placing, "_keep", keep)
+    take_in(cut, *more)
+    assert families_of(cut) == families_of(whole)
+    for desk in (whole, cut):
+        desk.kb.close()

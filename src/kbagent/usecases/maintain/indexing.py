@@ -58,21 +58,26 @@ def ready_indexes(kb: KnowledgeBase, model: StoredModel, space: Space | None = N
     return Indexes(dense, lexical, generation, (*dense_note, *lexical_note))
 
 
-def nearest_cases(kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count: int) -> set[int]:
-    """The cases nearest to any of these vectors, from the index and what is newer than it."""
+def nearest_cases(
+    kb: KnowledgeBase, model: StoredModel, vectors: Vectors, count: int
+) -> list[set[int]]:
+    """The cases nearest to each of these vectors, from the index and what is newer than it."""
     indexes = ready_indexes(kb, model)
-    found: list[int] = []
+    near: list[set[int]] = [set() for _ in vectors]  # passages
     covered = 0
     if indexes.dense is not None:
         covered = indexes.dense.last_id
         ids, _ = indexes.dense.search(vectors, count)
-        found.extend(int(one) for one in np.unique(ids) if one >= 0)
+        for found, some in zip(near, ids.tolist(), strict=True):
+            found.update(one for one in some if one >= 0)
     for ids, matrix in passages.stream(kb.connection, model.id, after=covered):
         similarity = vectors @ matrix.T
         last = min(count, similarity.shape[1])
         nearest = np.argpartition(-similarity, last - 1, axis=1)[:, :last]
-        found.extend(int(one) for one in np.unique(ids[nearest]))
-    return set(passages.owners(kb.connection, model.id, found).values())
+        for found, some in zip(near, ids[nearest].tolist(), strict=True):
+            found.update(some)
+    owner = passages.owners(kb.connection, model.id, sorted(set().union(*near)))
+    return [{owner[one] for one in found if one in owner} for found in near]
 
 
 def refresh_indexes(kb: KnowledgeBase, model: StoredModel) -> None:

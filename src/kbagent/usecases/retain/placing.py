@@ -38,7 +38,8 @@ REGROUP_SHARE = 0.02  # of all cases that must be new before all are placed agai
 REGROUP_LEAST = 25  # new cases likewise
 REGROUP_MOST = 60_000  # cases; beyond, new ones are placed among what is there
 DERIVED_THRESHOLD = 0.97  # confidence for joining a group that nobody linked: it may be wrong too
-_COMPARED = 2_048  # new cases whose neighbours are looked up together
+TOGETHER = 300  # new cases placed as one set, among at most fifty neighbours of each
+_COMPARED = 2_400  # new cases whose neighbours are looked up together
 GROUP_CONFIDENCE = 0.9  # of a group found by text alone: pair precision on the development sets
 
 Ints = NDArray[np.int64]
@@ -75,26 +76,43 @@ def place_new_cases(kb: KnowledgeBase, encoder: Encoder, model: StoredModel) -> 
                 joined |= join_issues(kb, case_id, other_id, why="linked in the export")
         name_issues(kb, joined)
     waiting = issues.unplaced(kb.connection)
-    if not waiting:
-        return 0
     total = cases.count(kb.connection)
-    everything = len(waiting) >= max(REGROUP_LEAST, REGROUP_SHARE * total) and total <= REGROUP_MOST
-    if everything:
+    if len(waiting) >= max(REGROUP_LEAST, REGROUP_SHARE * total) and total <= REGROUP_MOST:
         refresh_threshold(kb, model)
-        chosen = _all_cases(kb.connection)
+        rows = _set_of(kb.connection, model, _all_cases(kb.connection), keep_placed=False)
+        _keep(kb, model, rows, _work_out(kb, model, rows))
     else:
-        chosen = _neighbourhood(kb, model, waiting)
-    rows = _set_of(kb.connection, model, chosen, keep_placed=not everything)
-    placed = _work_out(kb, model, rows) if everything else _one_by_one(kb, rows)
+        _among_what_is_there(kb, model, _in_content_order(kb.connection, waiting))
+    homes = issues.memberships(kb.connection, waiting)
+    sizes = issues.spans(kb.connection, sorted({one.issue_id for one in homes.values()}))
+    return sum(sizes[one.issue_id].instances > 1 for one in homes.values())
+
+
+def _among_what_is_there(kb: KnowledgeBase, model: StoredModel, waiting: Sequence[int]) -> None:
+    """Place new cases, given by content, a few at a time: each meets those placed before it.
+
+    What is placed is kept, so that a run that is cut off goes on with the same few.
+    """
+    later = set(waiting)
+    for start in range(0, len(waiting), _COMPARED):
+        part = waiting[start : start + _COMPARED]
+        near = _neighbours(kb, model, part)
+        for first in range(0, len(part), TOGETHER):
+            few = part[first : first + TOGETHER]
+            later.difference_update(few)
+            chosen = {one for case in few for one in near.get(case, ())} - later
+            rows = _set_of(kb.connection, model, sorted(chosen.union(few)), keep_placed=True)
+            _keep(kb, model, rows, _one_by_one(kb, rows))
+            if len(waiting) > TOGETHER:
+                done = start + first + len(few)
+                kb.notify(f"finding the issues of new cases: {done:,} of {len(waiting):,}")
+
+
+def _keep(kb: KnowledgeBase, model: StoredModel, rows: _Set, placed: _Placed) -> None:
     with kb.database.write():
         touched = _write(kb, rows, placed)
         group_fixes(kb, model.id, touched)
         name_issues(kb, touched)
-        sizes = issues.spans(kb.connection, sorted(touched))
-        homes = issues.memberships(kb.connection, waiting)
-    return sum(
-        one.issue_id in sizes and sizes[one.issue_id].instances > 1 for one in homes.values()
-    )
 
 
 def join_issues(kb: KnowledgeBase, case_id: int, other_id: int, *, why: str) -> set[int]:
@@ -144,17 +162,17 @@ def _all_cases(connection: sqlite3.Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _neighbourhood(kb: KnowledgeBase, model: StoredModel, waiting: Sequence[int]) -> list[int]:
-    """The new cases and the cases nearest to them, by the index and what is newer than it."""
-    near = set(waiting)
-    for start in range(0, len(waiting), _COMPARED):
-        part = waiting[start : start + _COMPARED]
-        owners, matrix = passages.of_cases(kb.connection, model.id, part)
-        if len(owners):
-            near.update(nearest_cases(kb, model, matrix, assignment.NEIGHBOURS))
-        if len(waiting) > _COMPARED:
-            kb.notify(f"comparing with what is there: {start + len(part):,} of {len(waiting):,}")
-    return sorted(near)
+def _neighbours(
+    kb: KnowledgeBase, model: StoredModel, waiting: Sequence[int]
+) -> dict[int, set[int]]:
+    """The cases nearest to each of these, by the index and what is newer than it."""
+    owners, matrix = passages.of_cases(kb.connection, model.id, waiting)
+    found: dict[int, set[int]] = defaultdict(set)
+    if len(owners):
+        near = nearest_cases(kb, model, matrix, assignment.NEIGHBOURS)
+        for owner, some in zip(owners.tolist(), near, strict=True):
+            found[owner] |= some
+    return found
 
 
 def _set_of(
