@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from os.path import commonprefix
+from itertools import takewhile
 
 from kbagent.core.retrieval.versions import version_key
 from kbagent.core.verification.tried import already_tried
@@ -96,7 +96,8 @@ def nearest_value(value: str, known: Iterable[str]) -> str | None:
     def remoteness(name: str) -> tuple[float, int, str]:
         other = name.casefold()
         edits = edit_distance(wanted, other) / max(len(wanted), len(other), 1)
-        return edits, -len(commonprefix((wanted, other))), name
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(wanted, other, strict=False))
+        return edits, -len(list(alike)), name
 
     nearest = min(known, key=remoteness, default=None)
     return nearest if nearest is not None and remoteness(nearest)[0] <= CLOSE else None
