@@ -19,6 +19,7 @@ FOUND = [
     ("values", b"\n-\n6"),
     ("values", b"\r\r\r\r\r\r\r9\n"),  # a vector that is a number
     ("values", b"\xdd\n13"),  # a verdict that is a number
+    ("values", b"\x02\x00\x000\n\n"),  # a resolution of an approach that is none
     ("manifests", b'{"format": 1, "folder": "x"}'),
 ]
 

@@ -137,6 +137,9 @@ def read_rows(
     orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
     if orphan is not None:
         raise _refused(place, 1, f"row {orphan[1]} of {orphan[0]} refers to no row of {orphan[2]}")
+    astray = connection.execute(ASTRAY).fetchone()
+    if astray is not None:
+        raise _refused(place, 1, f"resolution {astray[0]} belongs to an approach that is none")
     return heading
 
 
@@ -145,6 +148,10 @@ def refold_tallies(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM tallies")
     connection.execute(f"INSERT INTO tallies (resolution_id, tried, reward) {FOLD}")
 
+
+ASTRAY = """SELECT id FROM resolutions
+    WHERE canonical_id NOT IN (SELECT id FROM resolutions) LIMIT 1"""
+"""A resolution whose approach is not there."""
 
 FOLD = """SELECT resolution_id, count(*), total(CASE verdict WHEN 'worked' THEN 1.0
         WHEN 'partly' THEN 0.5 ELSE 0 END)

@@ -326,7 +326,10 @@ def test_any_value_in_any_column_comes_back_as_it_was(everything, tmp_path, data
         try:
             for _ in range(data.draw(st.integers(1, 5))):
                 change(connection, data)
-            if connection.execute("PRAGMA foreign_key_check").fetchone():
+            if any(
+                connection.execute(query).fetchone()
+                for query in ("PRAGMA foreign_key_check", transfer.ASTRAY)
+            ):
                 return
             before = list(transfer.written_lines(connection, "then"))
             with closing(made_from(before, tmp_path)) as again:
