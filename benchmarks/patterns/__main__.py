@@ -36,15 +36,16 @@ ROUTED_FROM = "2025-01-01"
 def main() -> int:
     arguments = _arguments()
     name = arguments.out / ("patterns-quick" if arguments.quick else "patterns")
-    kept = _kept(name.with_suffix(".json")) if set(arguments.only) != set(PARTS) else {}
+    measured: dict[str, _Part] = {}
     for part in arguments.only:
         begun = time.perf_counter()
         told: list[Alarm] = []
         rows = _measured(part, arguments, told)
         seconds = time.perf_counter() - begun
-        kept[part] = _Part(rows, seconds, alarm_list(told) if told else "")
+        measured[part] = _Part(rows, seconds, alarm_list(told) if told else "")
         print(f"{part}: {seconds:.0f} s", file=sys.stderr)
-    _save(name, kept, arguments)
+    kept = _kept(name.with_suffix(".json")) if set(arguments.only) != set(PARTS) else {}
+    _save(name, {**kept, **measured}, arguments)
     return 0
 
 

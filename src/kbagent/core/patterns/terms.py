@@ -11,6 +11,7 @@ Source: Grootendorst 2022 (BERTopic, arXiv 2203.05794) for class-based TF-IDF.
 """
 
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,14 +79,23 @@ def term_rows(texts: Iterable[Sequence[str]], least: int) -> dict[str, Codes]:
     `texts` holds the tokens of each case. Terms that occur in exactly the same cases as a longer
     one are left out, the longer one says more.
     """
-    where: dict[str, list[int]] = {}
+    once: dict[str, int] = {}  # most phrases occur once: a number takes less than a list of one
+    where: dict[str, array[int]] = {}
     size = 0
     for i, tokens in enumerate(texts):
         size = i + 1
         for term in terms_of(tokens):
-            where.setdefault(term, []).append(i)
+            own = where.get(term)
+            if own is not None:
+                own.append(i)
+            elif term in once:
+                where[term] = array("i", (once.pop(term), i))
+            else:
+                once[term] = i
+    if least <= 1:
+        where |= {term: array("i", (i,)) for term, i in once.items()}
     kept = {
-        term: np.array(rows, dtype=np.int32)
+        term: np.frombuffer(rows, dtype=np.int32)
         for term, rows in where.items()
         if len(rows) >= least and len(rows) <= max(least, MOST_SHARE * size)
     }

@@ -36,6 +36,8 @@ from kbagent.usecases.mine.texts import texts_of
 
 VOCABULARY_CASES = 100_000
 """Cases, evenly spread, on which words are chosen when there are more."""
+FEWEST_SAMPLED = 5
+"""Cases of that sample in which a word must occur: fewer are chance, and there are millions."""
 MOST_LEVELS = 300
 """Issues, and likewise resolutions, that are consequents of their own: the most frequent ones."""
 QUEUE = "queue"
@@ -168,7 +170,7 @@ def _words(
     least = Settings().min_support
     step = -(-found.size // VOCABULARY_CASES)
     sample = (words(text) for i, text in enumerate(texts_of(connection, found)) if i % step == 0)
-    rows = term_rows(sample, max(2, least // step))
+    rows = term_rows(sample, least if step == 1 else max(FEWEST_SAMPLED, least // step))
     if step > 1:
         rows = _rows_of(set(rows), texts_of(connection, found))
     flags = [(found.escalated, 2), (found.reopened, 2)]
