@@ -164,7 +164,7 @@ MUTATIONS = (
         "usecases/maintain/indexing.py",
         "        stamp = (key, found.st_ino, found.st_mtime_ns, found.st_size)\n",
         "        stamp = key\n",
-        ("tests/usecases/maintain", "tests/usecases/retrieve", "tests/faults/test_disk.py"),
+        ("tests/usecases/maintain/test_copies.py",),
     ),
     Mutation(
         "ignore rows newer than the generation",

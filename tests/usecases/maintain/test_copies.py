@@ -393,3 +393,19 @@ def test_lookups_that_wait_go_along_and_those_of_a_replaced_one_do_not(kb, tmp_p
         path.with_suffix(".unreadable").rename(path)  # as if it had been put there since
         assert spool.absorb(base.database, base.folder) == 0
         assert path.with_suffix(".unreadable").exists()
+
+
+def test_who_has_it_open_answers_from_what_was_restored(kb, tmp_path):
+    """The same ids mean other rows then: an index that is still open must not serve."""
+    back_up(kb, tmp_path / "kb.gz")
+    bring_in(kb, write_rows(tmp_path / "more.jsonl", 12, first=100))
+    request = Request(query="sync stops on the phone E0204")
+    search(kb, FakeEncoder(), request, log=False)  # both indexes are open now
+    assert kb.opened
+    restore(tmp_path / "kb.gz", kb.folder, force=True)
+    with open_knowledge_base(kb.folder) as other:
+        bring_in(other, write_rows(tmp_path / "others.jsonl", 12, first=200))
+        right = search(other, FakeEncoder(), request, log=False)
+    found = search(kb, FakeEncoder(), request, log=False)
+    assert found.issues == right.issues
+    assert found.issues[0].instances[0].ref == "desk:204"
