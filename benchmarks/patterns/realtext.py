@@ -117,7 +117,7 @@ def alarm_rows(found: list[Alarm]) -> list[Row]:
             "real text: the release of 115.0 on 2023-07-11",
             "bursts of words",
             "told within 7 days, version or fitting words among its features",
-            f"told {first.told} (day {delay}): {' | '.join(first.burst.words[:5])}; behind it "
+            f"told {first.told} (day {delay}): {', '.join(first.burst.words[:5])}; behind it "
             f"{', '.join(x.feature for x in first.features)}"
             if first
             else "never told",
