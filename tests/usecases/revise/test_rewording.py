@@ -1,9 +1,13 @@
 """Wordings put right: the evidence stays, and both the former and the new text mean it."""
 
+import numpy as np
 import pytest
 
 from kbagent.errors import UnknownHandle, UsageError
 from kbagent.model.details import ResolutionDetails
+from kbagent.model.health import State
+from kbagent.usecases.maintain.checks.patient import Patient
+from kbagent.usecases.maintain.checks.texts import fingerprints, mend_fingerprints
 from kbagent.usecases.retrieve.details import details_of
 from kbagent.usecases.revise import rewording, wordings
 from kbagent.usecases.revise.withdrawal import remove_for_good
@@ -86,3 +90,21 @@ def test_a_purge_takes_the_former_wordings_along(office: Desk) -> None:
     everything = str(office.rows("SELECT data FROM decisions"))
     assert "secret" not in everything
     assert OLD not in everything
+
+
+def test_the_doctor_knows_an_edited_wording_from_a_damaged_one_and_mends_it(office: Desk) -> None:
+    rewording.reword(office.kb, "r1", NEW)
+    assert state(office) == State.SOUND
+    office.kb.connection.execute("UPDATE resolutions SET text = 'rexet' WHERE id = 1")
+    assert state(office) == State.DAMAGED
+    mend_fingerprints(patient(office))
+    assert state(office) == State.SOUND
+    assert rewording.wording_of(office.kb, "r1") == NEW
+
+
+def patient(desk: Desk) -> Patient:
+    return Patient(desk.kb, lambda: desk.encoder, np.random.default_rng(0))
+
+
+def state(desk: Desk) -> State:
+    return fingerprints(patient(desk)).state

@@ -4,6 +4,7 @@ The wording is shown and compared in its new form, everywhere it was tried. Expo
 the former one still mean it, and those that tell the new one mean it too.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from kbagent.core.text.redaction import Redactor
 from kbagent.errors import UnknownHandle, UsageError
 from kbagent.model.case import AttemptRecord
 from kbagent.model.details import Correction
-from kbagent.store import decisions, resolutions
+from kbagent.store import decisions, purge, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.resolutions import Grouping
 from kbagent.usecases.retain.attempts import resolution_hash
@@ -102,6 +103,15 @@ def edits_of(kb: KnowledgeBase, resolution_ids: Sequence[int]) -> tuple[Correcti
         for one in decisions.standing(kb.connection, EDIT)
         if one.resolution_id in wanted
     )
+
+
+def reworded(connection: sqlite3.Connection) -> dict[int, str]:
+    """The texts of the wordings that people put right, as they were left."""
+    found = {}
+    for one in decisions.standing(connection, EDIT):
+        if one.resolution_id is not None and one.data.get("after") not in (None, purge.GONE):
+            found[one.resolution_id] = str(one.data["after"])
+    return found
 
 
 def _meant_by(kb: KnowledgeBase, number: int, approach: int, text: str) -> None:

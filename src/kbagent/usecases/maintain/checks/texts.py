@@ -9,19 +9,20 @@ sample (`vectors: of the text`), since cutting a text needs the encoder.
 from collections.abc import Iterator
 
 from kbagent.model.health import Finding, damaged, sound
-from kbagent.store import adapters, models, passages
+from kbagent.store import adapters, models, passages, resolutions
 from kbagent.store.encoder.passages import joined
 from kbagent.store.purge import GONE
 from kbagent.usecases.maintain.checks.database import RESTORE
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
 from kbagent.usecases.retain.attempts import resolution_hash
+from kbagent.usecases.revise.rewording import reworded
 
 
 def fingerprints(patient: Patient) -> Finding:
     """Every text of one passage, and every resolution, fits the fingerprint beside it."""
     cases = list(_changed_cases(patient))
-    resolutions = list(_changed_resolutions(patient))
-    items = tuple([f"case {one}" for one in cases] + [f"r{one}" for one in resolutions])
+    wordings = list(_changed_resolutions(patient))
+    items = tuple([f"case {one}" for one in cases] + [f"r{one}" for one in wordings])
     if items:
         hint = f"{RESTORE} Or import the export again."
         what = f"{plural(len(items), 'text')} changed without kbagent"
@@ -35,8 +36,12 @@ def mend_fingerprints(patient: Patient) -> str:
 
     changed = set(_changed_cases(patient))
     encode_again(patient, changed)
+    edited = reworded(patient.kb.connection)
     with patient.kb.database.write() as connection:
         for one in list(_changed_resolutions(patient)):
+            if one in edited:  # what a person wrote is kept with the decision
+                resolutions.set_text(connection, one, edited[one])
+                continue
             text = patient.rows("SELECT text FROM resolutions WHERE id = ?", one)[0][0]
             connection.execute(
                 "UPDATE OR IGNORE resolutions SET text_hash = ? WHERE id = ?",
@@ -73,7 +78,11 @@ def _changed_cases(patient: Patient) -> Iterator[int]:
 
 
 def _changed_resolutions(patient: Patient) -> Iterator[int]:
+    edited = reworded(patient.kb.connection)
     rows = patient.kb.connection.execute("SELECT id, text, text_hash FROM resolutions")
     for resolution_id, text, kept in rows:
-        if text != GONE and resolution_hash(str(text)) != kept:
+        if resolution_id in edited:  # the fingerprint is that of what exports tell
+            if text != edited[resolution_id]:
+                yield int(resolution_id)
+        elif text != GONE and resolution_hash(str(text)) != kept:
             yield int(resolution_id)
