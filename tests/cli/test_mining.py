@@ -2,6 +2,9 @@
 
 import pytest
 
+from kbagent.store.knowledge_base import create_knowledge_base
+from tests.cli.conftest import invoke
+
 COMMANDS = (("patterns",), ("emerging",), ("release", "list"), ("report",))
 
 
@@ -44,3 +47,40 @@ def test_the_page_is_written(kbagent, tmp_path):
     assert text.startswith("<!doctype html>")
     assert "<script" not in text
     assert kbagent("report", "--html", str(tmp_path)).code not in (0, 70)
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_routing_is_replayed_or_says_why_not(kbagent, form):
+    ran = kbagent("evaluate", "--routing", "--format", form)
+    assert ran.code == 0, ran.err
+    if form == "json":
+        assert ran.json["facets"] == []
+        assert {one["facet"] for one in ran.json["missing"]} == {"queue", "escalated"}
+    else:
+        assert "not replayed" in ran.out
+        assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_facet_of_the_queue_goes_with_routing(kbagent):
+    assert kbagent("evaluate", "--by-facet", "os").code == 2
+    ran = kbagent("evaluate", "--routing", "--by-facet", "team")
+    assert ran.code != 0
+    assert "team" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("patterns",), "There are no cases yet"),
+        (("emerging",), "There are no cases yet"),
+        (("release", "list"), "No release is known"),
+        (("evaluate", "--routing"), "There are no cases to replay yet"),
+    ],
+)
+def test_an_empty_knowledge_base_says_what_to_do(tmp_path, words, told):
+    with create_knowledge_base(tmp_path / "kb"):
+        pass
+    ran = invoke(*words, kb=tmp_path / "kb")
+    assert ran.code == 0, ran.err
+    assert told in " ".join(ran.out.split())
+    assert invoke(*words, "--format", "json", kb=tmp_path / "kb").json is not None
