@@ -32,6 +32,7 @@ SHARES = {
     "learn --checks": 40,
     "review apply": 50,
     "policy edit": 40,
+    "case edit": 40,
 }
 
 
@@ -91,18 +92,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the kills")
     parser.add_argument("--data", help="not needed: the cases are made here")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--only", action="append", choices=[*DEEDS], help="this deed alone")
     options = parser.parse_args()
     started = time.monotonic()
     rows = []
     scratch = Path(tempfile.mkdtemp(prefix="kbagent-faults-"))
     try:
-        for deed in DEEDS:
+        for deed in options.only or DEEDS:
             kills = max(1, SHARES[deed] // 10) if options.quick else SHARES[deed]
             rows.append(kill_often(deed, kills, scratch / deed.replace(" ", "-"), options.seed))
             print(rows[-1], flush=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    name = "faults-quick" if options.quick else "faults"
+    name = "faults-quick" if options.quick or options.only else "faults"
     text = table(rows, time.monotonic() - started, options.seed)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")

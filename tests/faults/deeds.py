@@ -5,6 +5,7 @@ done, it writes to `acknowledged` beside the knowledge base, so that it can be a
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from kbagent.usecases.review.applying import Wanted
 from kbagent.usecases.review.applying import apply as apply_records
 from kbagent.usecases.review.items import Answer
 from kbagent.usecases.review.queue import open_items
+from kbagent.usecases.revise import editing
 from kbagent.usecases.revise.charter.amendment import amendment_to
 from kbagent.usecases.revise.charter.amendment import apply as amend
 from kbagent.usecases.revise.charter.document import charter_of
@@ -152,6 +154,17 @@ def edit_policy(folder: Path) -> None:
                 acknowledge(folder, f"policy-file:{done.number}")
 
 
+def edit_cases(folder: Path) -> None:
+    """Put some cases right, one after another."""
+    with open_knowledge_base(folder, clock=clock) as kb:
+        for number in range(5):
+            before = editing.case_text(kb, f"desk:{number}")
+            wanted = replace(before, title=f"printer hangs on the client, put right {number}")
+            done = editing.edit(kb, FakeEncoder(), f"desk:{number}", wanted, by="ana")
+            if done is not None:
+                acknowledge(folder, f"decision:{done.decision}")
+
+
 DEEDS: dict[str, Callable[[Path], None]] = {
     "import": import_more,
     "feedback": give_feedback,
@@ -164,4 +177,5 @@ DEEDS: dict[str, Callable[[Path], None]] = {
     "learn --checks": learn_what_checks_are_worth,
     "review apply": review,
     "policy edit": edit_policy,
+    "case edit": edit_cases,
 }

@@ -21,6 +21,7 @@ KILLS = {
     "learn --checks": 3,
     "review apply": 4,
     "policy edit": 4,
+    "case edit": 4,
 }
 
 
