@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbagent.core.retrieval.fusion import fuse
-from kbagent.core.retrieval.neighbourhood import closeness, with_closeness
+from kbagent.core.retrieval.fusion import candidates, fuse
+from kbagent.core.retrieval.neighbourhood import closeness, drawn_together, with_closeness
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -63,3 +63,21 @@ def test_closeness_enters_the_score_by_its_weight() -> None:
 def test_an_exact_identifier_still_comes_first() -> None:
     terms = fuse([1, 2], [0.9, 0.0], [0.0, 0.2], [0.0, 1.0], dense_weight=0.7, identifier_share=1)
     assert with_closeness(terms, {1: 1.0, 2: 0.0}, weight=0.25)[0].case_id == 2
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=20),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_columns_and_single_entries_give_the_same_terms(rows, dense_weight, weight):
+    similar, lexical, exact, near = (list(column) for column in zip(*rows, strict=True))
+    ids = list(range(7, 7 + len(rows)))
+    options = {"dense_weight": dense_weight, "identifier_share": 0.5}
+    columns = candidates(ids, similar, lexical, exact, **options)
+    terms = fuse(ids, similar, lexical, exact, **options)
+    assert columns.terms() == terms
+    assert columns.scores.tolist() == [one.score for one in terms]
+    moved = drawn_together(columns, near, weight=weight)
+    closeness_of = dict(zip(columns.case_ids.tolist(), near, strict=True))
+    assert moved.terms() == with_closeness(terms, closeness_of, weight=weight)
