@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.scale.filling import _without_indexes as without_indexes
 from kbagent.store.knowledge_base import create_knowledge_base
 from kbagent.store.moments import to_text
 
@@ -32,7 +33,7 @@ def fill(folder: Path, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sizes = [5000 if i == 0 else 4 + (i * 7) % 37 for i in range(FACETS)]
     with create_knowledge_base(folder) as kb, kb.database.write() as connection:
-        dropped = _without_indexes(connection)
+        dropped = without_indexes(connection)
         names = ["customer", "version", "queue", *(f"facet{i}" for i in range(3, FACETS))]
         sizes[2] = QUEUES
         first = np.cumsum([1, *sizes])
@@ -56,16 +57,6 @@ def fill(folder: Path, count: int, seed: int) -> None:
             _write(connection, start + 1, part, codes, (names, first), rng)
         for statement in dropped:
             connection.execute(statement)
-
-
-def _without_indexes(connection: sqlite3.Connection) -> list[str]:
-    """Drop the secondary indexes that are no constraint; what makes them again."""
-    found = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-    ).fetchall()
-    for name, _ in found:
-        connection.execute(f'DROP INDEX "{name}"')
-    return [sql for _, sql in found]
 
 
 def _codes(days: Ints, shares: list[NDArray[np.float64]], rng: np.random.Generator) -> Ints:

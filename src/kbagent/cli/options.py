@@ -18,6 +18,14 @@ Kb = Annotated[
         show_default=False,
     ),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="DATE", help="Only cases opened from this day on."),
+]
 By = Annotated[
     str | None,
     typer.Option(

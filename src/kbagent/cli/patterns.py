@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import By, Format, FormatOption, Kb, Since, Where, folder_of, only
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
 from kbagent.errors import BadValue
@@ -25,13 +25,8 @@ Handle = Annotated[str, typer.Argument(metavar="PATTERN", help="Its id, like p76
 def patterns(
     context: typer.Context,
     *,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only cases opened from this day on.")
-    ] = None,
+    where: Where = None,
+    since: Since = None,
     min_lift: Annotated[
         float, typer.Option("--min-lift", min=1.0, help="The least lift that is told.")
     ] = 1.1,

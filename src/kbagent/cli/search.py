@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, text_of
+from kbagent.cli.options import (
+    By,
+    Format,
+    FormatOption,
+    Kb,
+    Since,
+    Where,
+    folder_of,
+    text_of,
+)
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
 from kbagent.cli.screens import search as screens
@@ -36,13 +45,8 @@ def search(
             "--batch", metavar="FILE", help="A query or a JSON object a line; - is standard input."
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only cases opened from this day on.")
-    ] = None,
+    where: Where = None,
+    since: Since = None,
     until: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only cases opened up to this day.")
     ] = None,

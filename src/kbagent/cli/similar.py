@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, FormatOption, Kb, Where, folder_of
 from kbagent.cli.output import tell
 from kbagent.cli.requests import Narrowing, case_named, request_of
 from kbagent.cli.search import render
@@ -18,10 +18,7 @@ app = typer.Typer()
 def similar(
     case: Annotated[str, typer.Argument(metavar="CASE", help="A stored case as SOURCE:ID.")],
     *,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
-    ] = None,
+    where: Where = None,
     limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="Issues to show.")] = 5,
     everything: Annotated[bool, typer.Option("--all", help="Every instance.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Whole texts.")] = False,

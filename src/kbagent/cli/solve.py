@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, text_of
+from kbagent.cli.options import (
+    By,
+    Format,
+    FormatOption,
+    Kb,
+    Where,
+    folder_of,
+    only,
+    text_of,
+)
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.requests import case_named
 from kbagent.cli.screens.solving import format_run, solve_json
@@ -32,10 +41,7 @@ def solve(
     case: Annotated[
         str | None, typer.Option("--case", metavar="CASE", help="A stored case to solve.")
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", metavar="NAME=VALUE", help="Only cases with this facet."),
-    ] = None,
+    where: Where = None,
     go_on_with: Annotated[
         str | None,
         typer.Option("--continue", metavar="RUN", help="Go on: next step, next resolution."),

@@ -191,6 +191,8 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
     for one in pointing:
         pattern = one.pattern
         if isinstance(pattern, Pattern) and isinstance(pattern.effect, LevelEffect):
+            if pattern.z < 0:  # what an issue is not about is no news
+                continue
             told = f"{one_line(pattern.antecedent, 30)} {pattern.effect.lift:.0f}×"
             by_issue.setdefault(_level(pattern, found), []).append(told)
     lines: list[RenderableType] = [Text(""), Text("Words and form that foretell an issue", "bold")]
