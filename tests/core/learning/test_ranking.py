@@ -102,6 +102,16 @@ def test_a_forbidden_pin_stays_away() -> None:
     assert ids(rank((cell(1, 9, 1), cell(2, 1, 9)), PARAMETERS, None, limits)) == [2]
 
 
+def test_a_frozen_order_outranks_evidence_and_what_is_new_follows_as_it_is_similar() -> None:
+    cells = (cell(1, 1, 9), cell(5, 1, 9), cell(2, 90, 1), cell(3, 50, 50), cell(4, 99, 1))
+    limits = Limits(pinned=(3,), deprecated=frozenset({2}), frozen=(3, 2, 1, 77))
+    for rng in (None, np.random.default_rng(3)):
+        ranked = rank(cells, EXPLORING, rng, limits)
+        assert ids(ranked) == [3, 1, 5, 4, 2]
+        assert {r.propensity for r in ranked} == {1.0}
+    assert ids(rank(cells, PARAMETERS, None, Limits(frozen=())))[0] == 1
+
+
 def test_nothing_to_rank() -> None:
     assert rank((), PARAMETERS) == ()
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kbagent.errors import UnknownHandle, UsageError
 from kbagent.usecases.maintain.reencoding import use_model
+from kbagent.usecases.reuse.boundaries import limits_of
 from kbagent.usecases.revise import rules, wordings
 from kbagent.usecases.revise.rules import Remark
 from tests.fakes.desk import Desk, same_as, texts, ticket, tried
@@ -97,6 +98,15 @@ def test_only_what_was_tried_on_an_issue_can_be_pinned(desk: Desk) -> None:
     desk.bring(ticket("70", "mail gateway refuses attachments", attempts=[tried("allow zip")]))
     with pytest.raises(UsageError, match="never tried"):
         rules.pin(desk.kb, issue_of(desk), handle(desk, "allow zip"), Remark())
+
+
+def test_a_limit_of_the_issue_outranks_the_general_one_whenever_it_was_set(desk: Desk) -> None:
+    a_desk(desk)
+    issue = issue_of(desk)
+    rules.limit(desk.kb, Remark(), places=0, issue=issue)
+    rules.limit(desk.kb, Remark(), places=2)
+    assert limits_of(desk.kb.connection, int(issue[1:])).max_displacement == 0
+    assert limits_of(desk.kb.connection, 999).max_displacement == 2
 
 
 def test_a_rule_can_be_taken_back_once(desk: Desk) -> None:
