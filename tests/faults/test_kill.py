@@ -18,10 +18,10 @@ KILLS = {
     "restore": 5,
     "migration": 3,
     "learn": 2,
-    "learn --checks": 3,
-    "review apply": 4,
-    "policy edit": 4,
-    "case edit": 4,
+    "learn --checks": 2,
+    "review apply": 3,
+    "policy edit": 3,
+    "case edit": 2,
 }
 
 
