@@ -4,6 +4,7 @@ import sqlite3
 
 CONFIDENCE = "confidence"  # what was learned of how sure an answer is
 
+
 def get(connection: sqlite3.Connection, key: str) -> str | None:
     """The value of a setting, None when it was never set."""
     row = connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
