@@ -56,7 +56,7 @@ def gathered(data: Path | None, encoder: Encoder) -> Material:
     sentences: dict[str, None] = {}
     fixes: dict[str, None] = {}
     for record in _records(data):
-        titles[" ".join(record.title.split())[:120]] = None
+        titles[" ".join(record.title.split())[:120].strip()] = None
         sentences.update(dict.fromkeys(" ".join(s.split()) for s in _SENTENCE.findall(record.body)))
         fixes.update(dict.fromkeys(one.text.strip()[:600] for one in record.attempts))
         if len(sentences) >= SENTENCES and len(titles) >= TITLES and len(fixes) >= FIXES:

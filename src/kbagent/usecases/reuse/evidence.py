@@ -80,9 +80,7 @@ def experience(
         attempts=_attempts_by_issue(attempts, issue_of, canonical),
         told=told,
         texts=texts,
-        pool=pool_of(connection, list(texts), as_of=as_of, strength=strength)
-        if pooled
-        else Pool(),
+        pool=pool_of(connection, list(texts), as_of=as_of, strength=strength) if pooled else Pool(),
         unknown=Counter(
             (issue_of[one.case_id], canonical[one.resolution_id])
             for one in attempts
