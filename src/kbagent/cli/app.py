@@ -189,7 +189,7 @@ def _tell_version(wanted: bool) -> None:  # noqa: FBT001 -- Typer calls it with 
 @app.callback()
 def kbagent(
     *,
-    version: bool = typer.Option(
+    version: bool = typer.Option(  # noqa: ARG001 -- its callback has told it
         False,
         "--version",
         "-V",
