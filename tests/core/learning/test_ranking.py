@@ -149,6 +149,18 @@ def test_issues_move_within_the_bound_only() -> None:
     assert issue_shift((), 0.5, 0.03) == 0.0
 
 
+@pytest.mark.parametrize("overall", [0.0, 0.3, 1.0])
+def test_no_two_shifts_differ_by_more_than_the_bound(overall: float) -> None:
+    found = [
+        issue_shift(rank((cell(1, worked, failed),), PARAMETERS), overall, 0.03)
+        for worked in (0, 1, 5000)
+        for failed in (0, 1, 5000)
+        if worked or failed
+    ]
+    assert max(found) - min(found) <= 0.03
+    assert max(found) - min(found) > 0.02  # and nearly that much they do differ
+
+
 @given(
     st.lists(st.tuples(st.floats(0.1, 30.0), st.floats(0.1, 30.0)), min_size=1, max_size=12),
     st.floats(-0.5, 3.0),

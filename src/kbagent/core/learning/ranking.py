@@ -85,6 +85,8 @@ def issue_shift(ranked: Sequence[Ranked], overall: float, bound: float) -> float
 
     bound·(μ − ḡ)·n/(n + 4) of its first resolution: nothing without outcomes (n = 0), and never
     more than the bound, so that similarity decides between issues and evidence between equals.
+    μ lies in [0, 1], so no two shifts under one ḡ differ by more than the bound: an issue that is
+    further behind another in similarity can never overtake it.
     """
     if not ranked:
         return 0.0

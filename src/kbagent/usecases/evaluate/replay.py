@@ -305,7 +305,7 @@ def _lifted(
     """The issues again, with what their outcomes add."""
     parameters = contender.parameters
     last = min(len(groups), ISSUES_SHOWN)
-    least = groups[last - 1].match - 2.0 * parameters.evidence_bound
+    least = groups[last - 1].match - parameters.evidence_bound
     reach = [
         group
         for place, group in enumerate(groups[:_EVIDENCE_REACH])

@@ -152,7 +152,7 @@ def _within_reach(plain: Sequence[Group], sight: Sight) -> Sequence[Group]:
     near = plain[:_EVIDENCE_REACH]
     if len(near) <= last:
         return near
-    least = near[last - 1].match - 2.0 * sight.parameters.evidence_bound
+    least = near[last - 1].match - sight.parameters.evidence_bound
     return [group for place, group in enumerate(near) if place < last or group.match >= least]
 
 
