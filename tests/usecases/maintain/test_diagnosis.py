@@ -367,11 +367,16 @@ def test_control_c_is_heard_while_sqlite_works(kb, monkeypatch):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     checks = (diagnosis.Check("endless", lambda patient: patient.rows(endless)),)
     monkeypatch.setattr(diagnosis, "CHECKS", checks)
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        diagnose(kb, FakeEncoder)
-    timer.join()
+    # Who starts the tests in the background of a shell has them ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            diagnose(kb, FakeEncoder)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_check_that_takes_long_says_so(kb, monkeypatch):
