@@ -6,8 +6,10 @@ from contextlib import closing
 import pytest
 
 from kbagent.errors import UsageError
-from kbagent.usecases.revise import withdrawal
-from tests.fakes.desk import Desk, refs, ticket, tried
+from kbagent.usecases.revise import families, withdrawal, wordings
+from kbagent.usecases.solve.problem import Problem
+from kbagent.usecases.solve.running import solve
+from tests.fakes.desk import Desk, refs, same_as, ticket, tried
 
 SECRET = "xylophone"
 
@@ -64,6 +66,36 @@ def test_lookups_that_asked_for_its_text_lose_it_even_those_that_wait(desk: Desk
     with closing(sqlite3.connect(desk.folder / "kb" / "kb.db")) as connection:
         queries = [row[0] for row in connection.execute("SELECT query FROM lookups ORDER BY id")]
     assert sorted(queries) == ["[purged]"] * 3 + ["printer is dead"]
+
+
+def test_what_is_called_after_it_or_quotes_it_loses_its_text(desk: Desk) -> None:
+    a_desk(desk)
+    desk.bring(ticket("3", "a quiet instrument", links=same_as("1")))
+    (issue,) = desk.rows(
+        "SELECT DISTINCT issue_id FROM memberships GROUP BY 1 HAVING count(*) > 1"
+    )[0]
+    families.rename(desk.kb, issue, f"the {SECRET} lost its keys")
+    run = solve(desk.kb, desk.encoder, Problem(f"{SECRET} keys lost on stage", checked=False))
+    assert SECRET in str(run)
+    withdrawal.remove_for_good(desk.kb, "desk:1")
+    held = desk.rows("SELECT coalesce(title, '') FROM issues") + desk.rows(
+        "SELECT json_extract(record, '$.known.title') || json_extract(record, '$.chosen.text')"
+        " FROM runs"
+    )
+    assert held
+    assert not any(f"the {SECRET} lost" in text or f"tune the {SECRET}" in text for (text,) in held)
+
+
+def test_an_approach_outlives_the_wording_that_stood_for_it(desk: Desk) -> None:
+    desk.bring(
+        ticket("1", "printer is dead", attempts=[tried(f"turn the {SECRET} printer on")]),
+        ticket("2", "printer is dead again", attempts=[tried("switch the printer on")]),
+    )
+    one, other = (row[0] for row in desk.rows("SELECT id FROM resolutions ORDER BY id"))
+    wordings.merge(desk.kb, f"r{one}", f"r{other}")
+    withdrawal.remove_for_good(desk.kb, "desk:1")
+    shown = desk.ask("printer is dead again").issues[0].resolutions
+    assert [found.text for found in shown] == ["switch the printer on"]
 
 
 def test_a_purge_is_logged_and_leaves_the_others_alone(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from kbagent.model.case import Case
 from kbagent.store import decisions, ledger, purge, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.maintain.rebuilding import rebuild_from_nothing
+from kbagent.usecases.retain.naming import name_issues
 from kbagent.usecases.revise.families import named_case
 
 WITHDRAW, BRING_BACK, PURGE = "withdraw", "bring back", "purge"
@@ -68,7 +69,8 @@ def remove_for_good(
     spool.absorb(kb.database, kb.folder)  # a lookup that waits may quote it
     with kb.database.write():
         case = named_case(kb, ref)
-        purge.purge(kb.connection, case.id, kb.clock())
+        untitled = purge.purge(kb.connection, case.id, kb.clock())
+        name_issues(kb, {*untitled, case.issue_id})
         decision = _note(kb, PURGE, case, reason, by)
     purge.empty_log(kb.connection)
     rebuild_from_nothing(kb)
