@@ -116,7 +116,11 @@ def record_step(
     now: datetime,
     by: str | None,
 ) -> None:
-    """Note that a step was `done` or that somebody is `stuck` there."""
+    """Note that a step was `done` or that somebody is `stuck` there; of several the last counts."""
+    connection.execute(
+        "DELETE FROM step_evidence WHERE run_id = ? AND resolution_id = ? AND ordinal = ?",
+        (run_id, resolution_id, ordinal),
+    )
     connection.execute(
         "INSERT INTO step_evidence (run_id, resolution_id, ordinal, verdict, at, by)"
         " VALUES (?, ?, ?, ?, ?, ?)",

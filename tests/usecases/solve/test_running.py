@@ -160,6 +160,7 @@ def test_the_steps_of_a_resolution_are_walked_and_counted(office):
     second = go_on(office.kb, office.encoder, first.handle)
     assert (second.chosen.step, second.continues) == (2, first.handle)
     assert second.chosen.steps[1] == ("Install it again", "A test label prints")
+    go_on(office.kb, office.encoder, first.handle)  # told twice, counted once
     third = go_on(office.kb, office.encoder, second.handle, [("step", "stuck")])
     assert third.chosen is None or third.chosen.text != FIX
     assert [one[2:] for one in steps_of(office.kb, fix).steps] == [(1, 0), (0, 1)]
@@ -172,6 +173,11 @@ def test_steps_that_are_no_toml_are_refused(office):
         edit_steps(office.kb, fix, "[[step]\n")
     with pytest.raises(BadValue):
         edit_steps(office.kb, fix, "[[todo]]\nx = 1\n")
+    edit_steps(office.kb, fix, STEPS)
+    for mistyped in ('text = "Open it"', 'expect = "it opens"', 'do = "Open"\nexpects = "it"'):
+        with pytest.raises(BadValue, match="step 1"):
+            edit_steps(office.kb, fix, f"[[step]]\n{mistyped}\n")
+    assert len(steps_of(office.kb, fix).steps) == 2
 
 
 def test_a_question_must_be_answered_and_a_run_must_exist(office):

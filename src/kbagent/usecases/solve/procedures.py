@@ -6,7 +6,7 @@ Kept in `resolutions.steps` as JSON: a list of texts (as exports tell them), or 
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kbagent.errors import BadValue
@@ -89,6 +89,7 @@ def procedure_from_toml(text: str) -> Procedure | None:
     steps = content.get("step", [])
     if unknown or not isinstance(steps, list) or not all(isinstance(one, dict) for one in steps):
         raise BadValue(name="steps", value="the text", reason="use [requires] and [[step]] alone")
+    _refuse_other_keys(steps)
     if len(steps) > MOST_STEPS:
         raise BadValue(name="steps", value=str(len(steps)), reason=f"at most {MOST_STEPS}")
     found = [(str(one.get("do", "")).strip(), str(one.get("expect", "")).strip()) for one in steps]
@@ -96,6 +97,18 @@ def procedure_from_toml(text: str) -> Procedure | None:
     if not kept:
         return None
     return Procedure(kept, {str(k): str(v) for k, v in content.get("requires", {}).items()})
+
+
+def _refuse_other_keys(steps: Sequence[Mapping[str, object]]) -> None:
+    """A key that is mistyped must not pass for a step without text: it would delete the step."""
+    for number, step in enumerate(steps, start=1):
+        other = sorted(set(step) - {"do", "expect"})
+        if other:
+            raise BadValue(
+                name=f"step {number}", value=other[0], reason="a step has do and expect alone"
+            )
+        if str(step.get("expect", "")).strip() and not str(step.get("do", "")).strip():
+            raise BadValue(name=f"step {number}", value="do", reason="it says not what to do")
 
 
 def _quoted(text: str) -> str:
