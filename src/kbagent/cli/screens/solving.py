@@ -137,7 +137,7 @@ def _next(run: Run) -> Text:
         said = f"'{one_line(facet, 24)}={one_line(value, 24)}'"
         return Text(f"next: kbagent solve --continue {run.handle} --answer {said}", style="dim")
     if run.ending is Ending.HAND_OVER:
-        tail = f" | kbagent worked {run.handle} r…" if run.known else ""
+        tail = f" | kbagent worked {run.handle} r… --case CASE" if run.known else ""
         return Text(f"next: kbagent show {run.handle}{tail} | kbagent add", style="dim")
     chosen = run.chosen
     more = f"kbagent solve --continue {run.handle}"

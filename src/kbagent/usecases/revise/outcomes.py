@@ -13,7 +13,7 @@ from dataclasses import replace
 from kbagent.core.learning.change import last_break
 from kbagent.core.learning.evidence import counted
 from kbagent.core.learning.pooling import pooled_mean
-from kbagent.errors import BadValue, UnknownHandle
+from kbagent.errors import BadValue, UnknownHandle, UsageError
 from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, LinkKind, Verdict
 from kbagent.model.evidence import Break
 from kbagent.model.feedback import Given, Remark
@@ -44,9 +44,15 @@ def give(
     Raises:
         UnknownHandle: no such lookup, resolution or case.
         BadValue: satisfaction or minutes are out of range.
+        UsageError: the lookup that was named did not show the resolution, and no case is named.
     """
     _check(remark)
     target = target_of(kb, words)
+    if target.lookup is not None and target.showing is None and case_ref is None:
+        raise UsageError(
+            what=f"Lookup {target.lookup.handle} did not show r{target.resolution_id}. Name the"
+            " case that it was tried on: add --case CASE."
+        )
     with kb.database.write():
         case_id, is_new = (
             (target.case_id, False)
@@ -199,8 +205,11 @@ def _told_of(kb: KnowledgeBase, lookup: Lookup) -> tuple[tuple[str, str], ...]:
 def _join(
     kb: KnowledgeBase, case_id: int, target: Target, verdict: Verdict, remark: Remark
 ) -> None:
-    """A case on which an issue's resolution worked is an instance of that issue."""
-    if case_id == target.case_id:
+    """A case on which an issue's resolution worked is an instance of that issue.
+
+    Not so where the lookup showed neither: that it worked elsewhere too says nothing of the issue.
+    """
+    if case_id == target.case_id or (target.lookup is not None and target.showing is None):
         return
     own = issues.membership_of(kb.connection, case_id)
     theirs = issues.membership_of(kb.connection, target.case_id)

@@ -38,10 +38,11 @@ def target_of(kb: KnowledgeBase, words: Sequence[str]) -> Target:
             " `kbagent worked r17`."
         )
     spool.absorb(kb.database, kb.folder)
-    lookup = _lookup(kb, words[0] if len(words) == 2 else None)
+    told = len(words) == 2
+    lookup = _lookup(kb, words[0] if told else None)
     named = words[-1]
     if _RESOLUTION.fullmatch(named):
-        return _by_id(kb, int(named[1:]), lookup)
+        return _by_id(kb, int(named[1:]), lookup, told=told)
     if not _RANK.fullmatch(named):
         raise UnknownHandle(
             handle=named, hint="Give the number of a resolution as `kbagent search` showed it."
@@ -87,8 +88,12 @@ def _by_rank(kb: KnowledgeBase, lookup: Lookup, rank: int) -> Target:
     raise UnknownHandle(handle=str(rank), hint=hint)
 
 
-def _by_id(kb: KnowledgeBase, resolution_id: int, lookup: Lookup | None) -> Target:
-    """A resolution by its id; what the lookup showed of it, or else its latest case."""
+def _by_id(kb: KnowledgeBase, resolution_id: int, lookup: Lookup | None, *, told: bool) -> Target:
+    """A resolution by its id; what the lookup showed of it, or else its latest case.
+
+    A lookup that was `told` is spoken of even where it did not show this resolution; the last one
+    is not.
+    """
     found = resolutions.by_ids(kb.connection, [resolution_id]).get(resolution_id)
     if found is None:
         raise UnknownHandle(handle=f"r{resolution_id}", hint="No resolution has this id.")
@@ -101,4 +106,4 @@ def _by_id(kb: KnowledgeBase, resolution_id: int, lookup: Lookup | None) -> Targ
         raise UnknownHandle(
             handle=f"r{resolution_id}", hint="It was tried on no case; name one with --case."
         )
-    return Target(resolution_id, found.text, case_id, None, None)
+    return Target(resolution_id, found.text, case_id, lookup if told else None, None)
