@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from kbagent.errors import BadValue, UsageError
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Remark
-from kbagent.store import deviations, runs
+from kbagent.store import deviations, lookups, runs
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.demonstration import QUERY
@@ -151,3 +152,56 @@ def test_a_stored_run_reads_back_as_it_was(sample, encoder):
         run = ask(sample, encoder, text)
         stored = runs.stored_run(sample.connection, run.handle)
         assert stored is not None and run_from(stored.record) == run
+
+
+def test_whatever_worked_may_be_pinned_and_is_answered(sample, encoder):
+    """Pinning is no failure of the procedure, however seldom it was what worked."""
+    known = ask(sample, encoder, "labels come out blank", log=False).known
+    worked = [
+        f"r{hit}"
+        for (hit,) in sample.connection.execute(
+            """SELECT DISTINCT canonical_id FROM attempts JOIN memberships USING (case_id)
+            JOIN resolutions ON resolutions.id = resolution_id
+            WHERE issue_id = ? AND verdict = 'worked' ORDER BY canonical_id""",
+            (known.issue_id,),
+        )
+    ]
+    assert len(worked) > 5
+    for one in worked[:6]:
+        pin = rules.pin(sample, f"i{known.issue_id}", one, rules.Remark(by="ana"))
+        run = ask(sample, encoder, "labels come out blank", log=False)
+        assert (run.ending, f"r{run.chosen.resolution_id}") == (Ending.ANSWER, one), run.reason
+        rules.undo(sample, pin)
+
+
+def test_a_hand_over_says_who_named_the_queue(sample, encoder):
+    rules.require_human(sample, rules.Remark(queue="Legal"), keyword="erasure")
+    told = ask(sample, encoder, "former worker demands erasure of his name under the GDPR")
+    assert told.explanation[-1].text == "People decided that this goes to Legal."
+    new = ask(sample, encoder, "smart glasses overlay drifts to the left after ten minutes")
+    assert new.explanation[-1].text.startswith("The nearest cases, which are others, were with ")
+
+
+def test_what_a_run_did_not_show_needs_a_case_and_blames_the_run(sample, encoder):
+    run = ask(sample, encoder, "smart glasses overlay drifts to the left after ten minutes")
+    lookup = runs.stored_run(sample.connection, run.handle).lookup_id
+    shown = {one.resolution_id for one in lookups.showings(sample.connection, lookup)}
+    other = next(n for n in range(1, 500) if n not in shown)
+    with pytest.raises(UsageError, match="--case"):
+        give(sample, Verdict.WORKED, [run.handle, f"r{other}"], Remark(by="ana"))
+    given = give(
+        sample, Verdict.WORKED, [run.handle, f"r{other}"], Remark(by="ana"), case_ref="local:new"
+    )
+    assert given.lookup == run.handle
+    stored = runs.stored_run(sample.connection, run.handle)
+    assert stored is not None and stored.fault == "recognise"
+    home = sample.connection.execute(
+        "SELECT kind FROM memberships JOIN cases ON cases.id = case_id WHERE external_id = 'new'"
+    ).fetchone()
+    assert home is None or home[0] != "linked"
+
+
+def test_an_issue_that_there_is_not_is_no_answer(sample, encoder):
+    run = ask(sample, encoder, "stock is wrong")
+    with pytest.raises(BadValue, match="i9999"):
+        go_on(sample, encoder, run.handle, [("issue", "i9999")])

@@ -163,9 +163,12 @@ def explain_question(asked: Asked, known: Known | None) -> tuple[Sentence, ...]:
 
 
 def explain_hand_over(
-    known: Known | None, reason: str, hidden: int, queue: str | None
+    known: Known | None, reason: str, hidden: int, queue: str | None, *, whose: str
 ) -> tuple[Sentence, ...]:
-    """Why a person has to see it, what came nearest, who solved such cases before."""
+    """Why a person has to see it, what came nearest, and whom to hand it to.
+
+    `whose` says what names the queue: the rule that people set, or where which cases were.
+    """
     said = [Sentence(f"{reason[:1].upper()}{reason[1:]}.", ("checks",))]
     if known is not None:
         said.append(
@@ -177,7 +180,7 @@ def explain_hand_over(
             )
         )
     if queue is not None:
-        said.append(Sentence(f"Such cases were solved by {queue} before.", (queue,)))
+        said.append(Sentence(f"{whose} {queue}.", (queue,)))
     return tuple(said)
 
 

@@ -1,5 +1,6 @@
 """Going on with a run: the answer to its question, its next step, or the next resolution."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import BadValue, UnknownHandle, UsageError
 from kbagent.model.case import Verdict
 from kbagent.model.filters import Filter, FilterOperator
-from kbagent.store import ledger, lookups, resolutions, runs
+from kbagent.store import issues, ledger, lookups, resolutions, runs
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.runs import StoredRun
@@ -120,7 +121,7 @@ def _next_problem(
         text = f"{text}\n{named[TEXT]}"
     if PART in named:
         text = _part(run, named[PART])
-    issue = _issue_number(named[ISSUE]) if ISSUE in named else run.issue_told
+    issue = _issue_number(kb, named[ISSUE]) if ISSUE in named else run.issue_told
     special = {TEXT, PART, ISSUE, STEP}
     facets = [pair for pair in answers if pair[0].casefold() not in special]
     tried = _tried(kb, stored, counted=not answers and more is None)
@@ -156,8 +157,8 @@ def _part(run: Run, number: str) -> str:
     return run.split[int(number) - 1]
 
 
-def _issue_number(text: str) -> int:
+def _issue_number(kb: KnowledgeBase, text: str) -> int:
     digits = text.strip().lower().removeprefix("i")
-    if not digits.isdigit():
+    if not re.fullmatch("[0-9]{1,18}", digits) or not issues.members(kb.connection, int(digits)):
         raise BadValue(name=ISSUE, value=text, reason="name one as the question did, such as i5")
     return int(digits)

@@ -41,9 +41,18 @@ class Replayed:
 
 
 def verify(
-    field: Field, candidates: Sequence[Checked], problem: Problem, thresholds: Thresholds
+    field: Field,
+    candidates: Sequence[Checked],
+    problem: Problem,
+    thresholds: Thresholds,
+    *,
+    held: bool = False,
 ) -> Replayed:
-    """Run the step."""
+    """Run the step.
+
+    What a person `held` at the top is no choice of the procedure, so that it was not what worked
+    on earlier cases is a doubt and never stops the run.
+    """
     entries = ledger.standing(field.kb.connection, list(field.members))
     used = {entry.resolution_id for entry in entries}
     head = {
@@ -67,7 +76,7 @@ def verify(
             contradicted += picked in tried
     check = found_again(hits, len(instances), least=thresholds.known_good)
     hopeless = hits == 0 and len(instances) >= _HOPELESS
-    if not check.ok and contradicted <= hits and not hopeless:
+    if not check.ok and (held or (contradicted <= hits and not hopeless)):
         check = replace(check, severity=Severity.DOUBT)
     step = Step(
         stage=Stage.VERIFY,

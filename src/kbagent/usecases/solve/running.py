@@ -73,6 +73,7 @@ class _End:
     question: Asked | None = None
     new: bool = False
     queue: str | None = None
+    whose: str = ""
 
 
 def solve(
@@ -195,7 +196,10 @@ def _chosen(
     course = replace(course, field=field, choice=choice)
     if choice.chosen is None or not course.problem.checked:
         return course
-    return replace(course, replayed=verify(field, choice.candidates, told, thresholds))
+    first = choice.chosen.approach.ranked
+    held = first.held and first.resolution_id not in field.limits.deprecated
+    replayed = verify(field, choice.candidates, told, thresholds, held=held)
+    return replace(course, replayed=replayed)
 
 
 def _after_choice(kb: KnowledgeBase, course: _Course) -> _End:
@@ -245,9 +249,13 @@ def _handed(
     view = course.view
     near = [terms.case_id for terms in view.sighting.found.terms[:10]]
     members = list(view.sighting.members.get(view.issue_id or 0, near))
-    queue = human.queue if human is not None and human.queue else None
-    queue = queue or answering.queue_of(kb, near if new else members or near)
-    return _End(Ending.HAND_OVER, reason, new=new, queue=queue)
+    if human is not None and human.queue:
+        named = "People decided that this goes to"
+        return _End(Ending.HAND_OVER, reason, new=new, queue=human.queue, whose=named)
+    seen = near if new else members or near
+    whose = "The nearest cases, which are others, were with" if new else "Such cases were with"
+    queue = answering.queue_of(kb, seen)
+    return _End(Ending.HAND_OVER, reason, new=new, queue=queue, whose=whose)
 
 
 def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -> Run:
@@ -266,7 +274,7 @@ def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -
     elif end.question is not None:
         said = answering.explain_question(end.question, known)
     else:
-        said = answering.explain_hand_over(known, end.reason, hidden, end.queue)
+        said = answering.explain_hand_over(known, end.reason, hidden, end.queue, whose=end.whose)
     last = Step(Stage.ANSWER, end.reason, str(end.ending))
     return Run(
         handle="",
