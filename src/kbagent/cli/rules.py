@@ -8,6 +8,7 @@ import typer
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
 from kbagent.cli.output import one_line, tell, to_json, write
 from kbagent.cli.requests import end_of
+from kbagent.errors import BadValue
 from kbagent.store.decisions import Decision
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.revise import rules as boundaries
@@ -68,8 +69,11 @@ def deprecate_resolution(
     kb: Kb = None,
 ) -> None:
     """Show a resolution after all others."""
-    remark = Remark(by, reason, replaced_by, end_of("--until", until))
+    last = end_of("--until", until)
+    remark = Remark(by, reason, replaced_by, last)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        if last is not None and last <= base.clock():
+            raise BadValue(name="--until", value=str(until), reason="that day is over already")
         rule = boundaries.deprecate(base, resolution, issue, remark)
     _told(f"{resolution} comes last{f' for {issue}' if issue else ''} now", rule)
 

@@ -80,6 +80,7 @@ def deprecate(kb: KnowledgeBase, resolution: str, issue: str | None, remark: Rem
 
     Raises:
         UnknownHandle: the resolution, its replacement or the issue is not known.
+        UsageError: it is its own replacement.
     """
     with kb.database.write():
         data: dict[str, object] = {}
@@ -89,6 +90,10 @@ def deprecate(kb: KnowledgeBase, resolution: str, issue: str | None, remark: Rem
             data["until"] = remark.until.isoformat()
         issue_id = _issue(kb, issue) if issue else None
         approach = _approach(kb, resolution)
+        if data.get("replaced_by") == f"r{approach.canonical_id}":
+            raise UsageError(
+                what=f"{resolution} cannot replace itself; name another --replaced-by."
+            )
         return _decide(kb, DEPRECATE, remark, issue_id=issue_id, approach=approach, data=data)
 
 
