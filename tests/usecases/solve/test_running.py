@@ -189,3 +189,44 @@ def test_a_question_must_be_answered_and_a_run_must_exist(office):
         go_on(office.kb, office.encoder, "nosuch")
     again = go_on(office.kb, office.encoder, run.handle, [("text", PRINTER)])
     assert again.ending is Ending.ANSWER
+
+
+def printers(desk: Desk, *told: tuple[str, str, str]) -> None:
+    """Cases of the printer's issue: (fix, verdict, version) each, in this order of time."""
+    desk.bring(
+        *(
+            ticket(
+                f"P{n}",
+                f"{PRINTER} number {n}",
+                attempts=[
+                    tried(fix, verdict, at=f"2025-{1 + n // 25:02}-{1 + n % 25:02}T10:00:00Z")
+                ],
+                links=same_as("P0") if n else [],
+                facets={"version": version},
+            )
+            for n, (fix, verdict, version) in enumerate(told)
+        )
+    )
+
+
+def test_a_fix_that_fails_on_a_later_version_is_answered_on_the_earlier_one(desk):
+    printers(
+        desk,
+        *[(FIX, "worked", "4.1")] * 12,
+        *[("renew the certificate", "worked", "4.1")] * 2,
+        *[(FIX, "failed", "4.3")] * 6,
+        *[(OTHER, "worked", "4.3")] * 3,
+    )
+    assert work(desk, f"{PRINTER}, version 4.1").chosen.text == FIX
+    late = work(desk, f"{PRINTER}, version 4.3")
+    assert late.chosen is None or late.chosen.text == OTHER
+
+
+def test_that_other_fixes_worked_too_is_a_doubt_and_no_failure(desk):
+    """The nearest case's fix is chosen on every other case too, where another one worked."""
+    others = [fix for fix in (FIX, OTHER) for _ in range(2)]
+    printers(desk, *[(fix, "worked", "4.1") for fix in ("restart the print server", *others)])
+    run = work(desk, f"{PRINTER} number 0")
+    assert [one.output for one in run.steps if one.stage is Stage.VERIFY] == ["0 of 4 chosen again"]
+    assert run.ending is Ending.ANSWER, run.reason
+    assert "known-good" in check_names(run, Stage.VERIFY)

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.core.learning.facets import VERSION_NAMES, narrowed
+from kbagent.core.learning.pooling import pooled_mean
 from kbagent.core.verification.checks import (
     CheckResult,
     Severity,
@@ -196,7 +197,7 @@ def checked(
         allowed(standing),
         not_broken(standing),
         _not_tried(approach, tried),
-        _lately(field, approach, known or field.known),
+        _lately(field, approach, problem, known or field.known),
         *_fits(field, approach, problem, known or field.known, _far(near, thresholds)),
         *([_nearby(approach, near, thresholds)] if near is not None else []),
         _enough(field.kb, evidence, thresholds),
@@ -220,13 +221,18 @@ def _not_tried(approach: Approach, tried: Mapping[int, str]) -> CheckResult:
     )
 
 
-def _lately(field: Field, approach: Approach, known: Experience) -> CheckResult:
-    """Whether its last outcomes are not all failures: sooner than a change can be proven."""
+def _lately(field: Field, approach: Approach, problem: Problem, known: Experience) -> CheckResult:
+    """Whether its last outcomes are not all failures: sooner than a change can be proven.
+
+    Where its evidence is narrowed to cases like this one, only theirs: that a fix fails since 4.2
+    says nothing of 4.1.
+    """
     mine = approach.ranked.resolution_id
-    trials = sorted(
-        (one for one in known.trials.get(field.issue_id, ()) if one.resolution_id == mine),
-        key=lambda one: (one.at, one.id),
-    )[-LATEST:]
+    every = [one for one in known.trials.get(field.issue_id, ()) if one.resolution_id == mine]
+    parameters = field.parameters
+    mean = pooled_mean(known.pool, mine, parameters.pool_strength)
+    ours, _ = narrowed(every, refining(problem.told), mean, known.pool.strength)
+    trials = sorted(ours, key=lambda one: (one.at, one.id))[-LATEST:]
     won = sum(one.reward > 0.0 for one in trials)
     return CheckResult(
         "failing-lately",

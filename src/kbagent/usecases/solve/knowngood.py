@@ -2,8 +2,10 @@
 
 Each of the latest instances with a known success is played again with its own outcomes hidden:
 the ranking, people's limits and the checks run on what is left. Another wording of what worked
-counts as found. It stops the run when the choice failed on these instances more often than it
-was right, or was right on none; where it was merely another fix than theirs, it is a doubt.
+counts as found. It stops the run when the choice is known to have failed on these instances more
+often than it was right. Where it was merely another fix than theirs, nobody knows whether it would
+have worked too: of two equally good fixes the one whose success is hidden always comes second. That
+is a doubt, and the screen says how seldom.
 
 Instances from before a resolution of the issue broke say nothing of today and are left out.
 Similarity is that to the problem at hand, for all alike.
@@ -27,7 +29,6 @@ from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.trace import Stage, Step
 
 SAME = 0.6  # cosine of two wordings of one fix; as `alreadytried.SAID`
-_HOPELESS = 3  # instances of which not one was found again: no chance of the draw
 MOST_REPLAYED = 8  # instances, the latest; more cost more time than they tell
 
 
@@ -75,8 +76,7 @@ def verify(
             tried = {head[entry.resolution_id] for entry in by_case[case_id]}
             contradicted += picked in tried
     check = found_again(hits, len(instances), least=thresholds.known_good)
-    hopeless = hits == 0 and len(instances) >= _HOPELESS
-    if not check.ok and (held or (contradicted <= hits and not hopeless)):
+    if not check.ok and (held or contradicted <= hits):
         check = replace(check, severity=Severity.DOUBT)
     step = Step(
         stage=Stage.VERIFY,
