@@ -11,6 +11,7 @@ from kbagent.core.patterns.discovery import LevelEffect, Pattern
 from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import UnknownHandle
 from kbagent.model.lookup import Request
+from kbagent.store import decisions
 from kbagent.usecases.mine.columns import cohort_factors, load_columns
 from kbagent.usecases.mine.patterns import Asked, Patterns, Told, patterns, say
 from tests.fakes.desk import Desk, ticket
@@ -103,6 +104,16 @@ def test_what_people_say_of_a_pattern(sample):
     assert told_of(again, "hour=18-24", "escalated")[0].said == "confirmed"
     with pytest.raises(UnknownHandle):
         say(sample, "p000000", "muted")
+
+
+def test_only_a_look_at_everything_says_that_a_pattern_is_gone(sample):
+    with sample.database.write() as connection:
+        data = {"pattern": "p000000", "verdict": "confirmed"}
+        decisions.add(connection, "pattern", sample.clock(), data=data)
+    narrowed = Request("", filters=(parse_filter("industry!=Pharmacy"),))
+    assert patterns(sample, Asked()).gone == ("p000000",)
+    assert patterns(sample, Asked(kind=Kind.PHRASING)).gone == ()
+    assert patterns(sample, Asked(request=narrowed)).gone == ()
 
 
 def test_the_screen_fits_and_tells(found):

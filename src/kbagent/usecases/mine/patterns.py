@@ -137,6 +137,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
     every.sort(key=lambda one: (-abs(one.z), handle_of(one)))
     told, muted, gone = _with_what_was_said(connection, found, every)
+    if asked != Asked(zone=asked.zone):
+        gone = ()  # a part of the cases, or of the kinds, proves nothing gone
     return Patterns(
         cases=found.size,
         with_outcome=_with_outcome(found),
