@@ -139,7 +139,9 @@ def freeze(
 ) -> None:
     """Let nothing learned move an issue.
 
-    Its resolutions keep the order they have now, and no case moves in or out by likeness or links.
+    Its resolutions stand in one order from now on, by what is known today, whatever is asked and on
+    whatever version; so another may come first than for a particular question before. No case moves
+    in or out by likeness or links.
     """
     from kbagent.usecases.revise import freezing
 

@@ -118,7 +118,14 @@ def _promise(assignment: str, kb: Path | None) -> None:
         raise BadValue(name=name, value=value, reason="give a share such as 0.05") from None
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         certain = set_promise(base, name, share, serving_encoder(base))
-    write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
+    if certain.threshold > 1.0:
+        write(f"nothing is answered from now on, all is asked or handed over: {certain.basis}")
+        write(
+            f"ask for less: kbagent policy set {name}=SHARE; or take the promise out of the file:"
+        )
+        write("kbagent policy edit")
+    else:
+        write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
 
 
 @app.command()

@@ -150,7 +150,8 @@ def explain_split(step: Step, split: Sequence[str]) -> tuple[Sentence, ...]:
 def explain_question(asked: Asked, known: Known | None) -> tuple[Sentence, ...]:
     """Why this is asked."""
     if asked.facet == TEXT:
-        return (Sentence("The text names nothing that is on record here.", ("too-short",)),)
+        said = "So few words do not tell for sure which problem it is."
+        return (Sentence(said, ("too-short",)),)
     nearest = f"i{known.issue_id}" if known else ""
     named = "which problem it is" if asked.facet == ISSUE else asked.facet
     return (
