@@ -120,10 +120,8 @@ def _promise(assignment: str, kb: Path | None) -> None:
         certain = set_promise(base, name, share, serving_encoder(base))
     if certain.threshold > 1.0:
         write(f"nothing is answered from now on, all is asked or handed over: {certain.basis}")
-        write(
-            f"ask for less: kbagent policy set {name}=SHARE; or take the promise out of the file:"
-        )
-        write("kbagent policy edit")
+        write(f"ask for less: kbagent policy set {name}=SHARE")
+        write("or take the promise out of the file: kbagent policy edit")
     else:
         write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
 

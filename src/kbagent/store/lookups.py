@@ -85,6 +85,11 @@ def add(
         ),
     )
     lookup_id = int(cursor.lastrowid or 0)
+    _show(connection, lookup_id, showings)
+    return lookup_id
+
+
+def _show(connection: sqlite3.Connection, lookup_id: int, showings: Sequence[Showing]) -> None:
     connection.executemany(
         """INSERT INTO showings (lookup_id, place, rank, issue_id, case_id, resolution_id, score,
             similarity, confidence, propensity, explored, alternatives)
@@ -107,7 +112,6 @@ def add(
             for showing in showings
         ],
     )
-    return lookup_id
 
 
 def last(connection: sqlite3.Connection) -> Lookup | None:
