@@ -124,7 +124,25 @@ def test_prerequisites_that_are_unknown_are_asked_for():
     assert all(c.ok for c in checks.prerequisites_met({"os": "linux"}, [("os", "Linux 6")]))
 
 
-def test_known_good_outcomes_must_be_found_again():
-    assert checks.found_again(5, 10).ok
-    assert not checks.found_again(4, 10).ok
-    assert checks.found_again(0, 0).observed == "no stored outcome to replay"
+@pytest.mark.parametrize(
+    ("worked", "failed", "others", "ok", "severity"),
+    [
+        (5, 5, 0, True, Severity.STOP),
+        (4, 6, 0, False, Severity.STOP),
+        (0, 1, 7, False, Severity.DOUBT),  # one failure alone
+        (0, 0, 8, True, Severity.DOUBT),  # nobody knows what it would have done
+    ],
+)
+def test_what_is_chosen_again_must_have_worked_where_it_was_tried(
+    worked, failed, others, ok, severity
+):
+    found = checks.found_again(worked, failed, others)
+    assert found.ok is ok
+    if not ok:
+        assert found.severity is severity
+
+
+def test_nothing_to_play_again_is_said():
+    assert checks.found_again(0, 0, 0).observed == "no stored outcome to replay"
+    assert checks.found_again(0, 0, 3).observed == "its choice was not tried on any"
+    assert checks.found_again(0, 0, 3).value is None

@@ -96,7 +96,7 @@ def chosen_of(
 
 
 def explain_answer(
-    known: Known, chosen: Chosen, replayed: tuple[int, int], doubts: Sequence[CheckResult]
+    known: Known, chosen: Chosen, replayed: tuple[int, int, int], doubts: Sequence[CheckResult]
 ) -> tuple[Sentence, ...]:
     """Why this answer: the issue, the evidence, the replay, and each doubt that is left."""
     issue, one = f"i{known.issue_id}", f"r{chosen.resolution_id}"
@@ -121,11 +121,13 @@ def explain_answer(
         said.append(Sentence(f"It is taken from {chosen.source}.", (one, chosen.source)))
     else:
         said.append(Sentence(f"{one} was put here by a person's decision.", (one,)))
-    if replayed[1]:
+    worked, tried, again = replayed
+    if tried:
         said.append(
             Sentence(
-                f"Played again on {replayed[1]} stored case{'s' if replayed[1] != 1 else ''} with"
-                f" the outcome hidden, the same procedure chose what worked on {replayed[0]}.",
+                f"Played again on {again} stored case{'s' if again != 1 else ''} with the outcome"
+                f" hidden, the same procedure chose what was tried on {tried}; it worked on"
+                f" {worked}.",
                 (issue, "known-good"),
             )
         )

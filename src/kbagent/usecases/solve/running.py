@@ -268,7 +268,7 @@ def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -
     replayed = course.replayed
     if end.ending is Ending.ANSWER and known is not None and chosen is not None:
         doubts = [check for step in course.steps for check in step.failed]
-        counts = (replayed.hits, replayed.replayed) if replayed else (0, 0)
+        counts = (replayed.worked, replayed.tried, replayed.replayed) if replayed else (0, 0, 0)
         said = answering.explain_answer(known, chosen, counts, doubts)
         said = (*said, *answering.explain_split(course.recognised.step, view.split))
     elif end.question is not None:
