@@ -101,6 +101,21 @@ def attempts_of(
     return found
 
 
+def remedied(connection: sqlite3.Connection, issue_ids: Iterable[int]) -> set[int]:
+    """Those of these issues in which something worked, by the attempts of their cases."""
+    found: set[int] = set()
+    for chunk in chunks(sorted(issue_ids)):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"""SELECT DISTINCT issue_id FROM memberships JOIN attempts USING (case_id)
+            WHERE issue_id IN ({marks}) AND verdict IN ('worked', 'partly')
+            AND retired_at IS NULL""",
+            chunk,
+        )
+        found.update(row[0] for row in rows)
+    return found
+
+
 def insert_attempt(
     connection: sqlite3.Connection,
     case_id: int,

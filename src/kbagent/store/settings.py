@@ -3,6 +3,7 @@
 import sqlite3
 
 CONFIDENCE = "confidence"  # what was learned of how sure an answer is
+CONFIDENCE_LEARNED = "confidence learned"  # in `events`: each state of that, for a look back
 
 
 def get(connection: sqlite3.Connection, key: str) -> str | None:

@@ -22,7 +22,7 @@ def history(desk: Desk) -> Desk:
         *[
             ticket(
                 f"{problem}-{n}",
-                f"{symptom} again, room {n}",
+                f"{symptom}, room {n}",
                 attempts=[tried(f"fix for {symptom}")],
                 links=same_as(f"{problem}-0") if n else [],
                 opened_at=f"2025-{1 + n // 2:02d}-{1 + problem + 10 * (n % 2):02d}T10:00:00Z",
@@ -51,9 +51,9 @@ def test_what_was_learned_is_in_force_and_search_uses_it(history):
     assert not before.learned
     learned = confidence.learn_confidence(history.kb, history.encoder)
     assert learned.learned and learned.threshold == confidence.DEFAULT_THRESHOLD
-    assert history.ask(f"{SYMPTOMS[0]} again, room 3").confident
+    assert history.ask(f"{SYMPTOMS[0]}, room 3").confident
     confidence.set_promise(history.kb, "max-error", 0.02)  # more than 79 outcomes can bear
-    assert not history.ask(f"{SYMPTOMS[0]} again, room 3").confident
+    assert not history.ask(f"{SYMPTOMS[0]}, room 3").confident
 
 
 def test_a_promise_sets_the_threshold_and_says_what_it_rests_on(history):
@@ -86,7 +86,7 @@ def test_the_report_judges_on_later_answers_than_it_learned_from(history):
 
 
 def test_a_look_back_uses_the_confidence_that_was_in_force_then(history):
-    query = f"{SYMPTOMS[0]} again, room 3"
+    query = f"{SYMPTOMS[0]}, room 3"
     untaught = history.clock.tick()
     history.clock.tick()
     confidence.learn_confidence(history.kb, history.encoder)

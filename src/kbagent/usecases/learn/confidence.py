@@ -3,7 +3,8 @@
 The history is played again in time order: each case is asked among the cases opened before it, by
 its whole text and (where an encoder is at hand) by its title alone, as people ask; what engineers
 said of lookups counts too, and a review outranks it. Right is whether the recognised issue is the
-one the case is kept under; a case whose issue did not exist yet can only be recognised wrongly.
+one the case is kept under, or one that is nearly the same (`retain.relatives`), whose votes count
+as one; a case whose issue did not exist yet can only be recognised wrongly.
 Platt below a thousand labels, isotonic above. The threshold keeps what people promised, or is the
 default and says so.
 
@@ -12,7 +13,7 @@ Most memberships were set by similarity itself, so the basis says how many were 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,15 +38,24 @@ from kbagent.core.verification.calibration import (
 )
 from kbagent.core.verification.certainty import DEFAULT_CERTAINTY, Certainty, fit_certainty
 from kbagent.errors import BadValue
-from kbagent.store import models, passages, settings
+from kbagent.store import models, settings
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.ledger import first_event, last_event, record_event
 from kbagent.store.moments import known
-from kbagent.usecases.retrieve.votes import NEAREST, Votes, owners, vote_of
+from kbagent.usecases.retain.relatives import Rows, relatives_among, rows_of
+from kbagent.usecases.retrieve.votes import (
+    ALONE,
+    NEAREST,
+    Relatives,
+    Votes,
+    owners,
+    related,
+    vote_of,
+)
 from kbagent.usecases.review.lessons import answer_lessons
 
-EVENT = "confidence learned"  # in `events`: each learning, for a look back
+EVENT = settings.CONFIDENCE_LEARNED  # in `events`: each learning, for a look back
 KEY = settings.CONFIDENCE  # what was learned
 PROMISE_KEY = "confidence.promise"  # in `settings`: what people want
 MAX_ERROR = "max-error"
@@ -65,6 +75,7 @@ class Certain:
     threshold: float
     basis: str
     learned: bool
+    relatives: Relatives = field(default_factory=dict)
 
     def confidence(self, votes: Votes | None) -> float:
         """The probability that the vote's winner is the right issue; 0 without a vote."""
@@ -77,7 +88,8 @@ class Certain:
 class Labels:
     """Answers of which it is known whether they were right, in order of time, each (n,).
 
-    `independent` counts those that rest on a link, a person or an outcome.
+    `independent` counts those that rest on a link, a person or an outcome; `kin` are the pairs of
+    issues that counted as one.
     """
 
     moments: tuple[datetime, ...]
@@ -85,6 +97,7 @@ class Labels:
     near: npt.NDArray[np.float64]
     right: npt.NDArray[np.float64]
     independent: int
+    kin: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,17 @@ def certain_of(kb: KnowledgeBase, *, as_of: datetime | None = None) -> Certain:
         basis = f"default threshold {DEFAULT_THRESHOLD:g}; nothing learned yet"
         return Certain(DEFAULT_CERTAINTY, DEFAULT_THRESHOLD, basis, learned=False)
     values = json.loads(kept)
-    return Certain(_certainty(values["line"]), values["threshold"], values["basis"], learned=True)
+    return _in_force(values)
+
+
+def _in_force(values: dict[str, Any]) -> Certain:
+    return Certain(
+        certainty=_certainty(values["line"]),
+        threshold=values["threshold"],
+        basis=values["basis"],
+        learned=True,
+        relatives=related(values.get("kin", ())),
+    )
 
 
 def is_known_at(kb: KnowledgeBase, as_of: datetime) -> bool:
@@ -183,10 +206,8 @@ def prospect(
     half = len(labels.right) // 2  # what comes resembles the later half, not the empty beginning
     confidence = line.confidence(labels.clear[half:], labels.near[half:])
     threshold, basis = _threshold(promise, confidence, labels.right[half:], labels.independent)
-    told = _line(line)
-    content = {"line": told, "threshold": threshold, "basis": basis}
-    certain = Certain(_certainty(told), threshold, basis, learned=True)
-    return Prospect(promise, certain, json.dumps(content))
+    content = {"line": _line(line), "threshold": threshold, "basis": basis, "kin": labels.kin}
+    return Prospect(promise, _in_force(content), json.dumps(content))
 
 
 def keep_prospect(kb: KnowledgeBase, found: Prospect) -> Certain:
@@ -228,34 +249,28 @@ def replayed(kb: KnowledgeBase, encoder: Encoder | None = None) -> Labels:
     model = models.active(kb.connection)
     if model is None:
         return _joined([], 0)
-    rows = kb.connection.execute(
-        """SELECT cases.id, coalesce(opened_at, cases.recorded_at) AS at, title, issue_id, kind
+    stored = kb.connection.execute(
+        """SELECT cases.id, issue_id, coalesce(opened_at, cases.recorded_at) AS at, title, kind
         FROM cases JOIN memberships ON memberships.case_id = cases.id
         WHERE withdrawn_at IS NULL ORDER BY at, cases.id"""
     ).fetchall()
-    ids, first_vectors = _first_vectors(kb, model.id, [row[0] for row in rows])
-    known_rows = [row for row in rows if row[0] in ids]
-    if len(known_rows) < 2:
-        return _joined(_told(kb), 0)
-    matrix = np.stack([first_vectors[ids[row[0]]] for row in known_rows]).astype(np.float32)
-    issues = np.array([row[3] for row in known_rows], dtype=np.int64)
-    asked = np.arange(max(1, len(known_rows) - MOST_ASKED), len(known_rows))
-    found = _asked(matrix[asked], asked, matrix, issues, [row[1] for row in known_rows])
+    rows = rows_of(kb.connection, model.id, [(row[0], row[1]) for row in stored])
+    if rows is None or len(rows.ids) < 2:
+        return _joined(_told(kb, ALONE), 0)
+    kin = relatives_among(kb.connection, rows, MOST_ASKED)
+    relatives = related(kin)
+    known_ids = set(rows.ids.tolist())
+    facts = [row[2:] for row in stored if row[0] in known_ids]
+    asked = np.arange(max(1, len(facts) - MOST_ASKED), len(facts))
+    moments = [at for at, _, _ in facts]
+    found = _asked(rows.vectors[asked], asked, rows, moments, relatives)
     if encoder is not None:
         late = asked[-MOST_TITLES:]
-        titles = encoder.encode([known_rows[i][2] for i in late.tolist()])
-        found += _asked(titles, late, matrix, issues, [row[1] for row in known_rows])
-    independent = sum(known_rows[i][4] in ("linked", "human") for i in asked.tolist())
-    told = _told(kb)
-    return _joined([*found, *told], independent + len(told))
-
-
-def _first_vectors(
-    kb: KnowledgeBase, model_id: int, case_ids: Sequence[int]
-) -> tuple[dict[int, int], npt.NDArray[np.float32]]:
-    owner, matrix = passages.of_cases(kb.connection, model_id, case_ids)
-    kept, first = np.unique(owner, return_index=True)
-    return {int(one): place for place, one in enumerate(kept)}, matrix[first]
+        titles = encoder.encode([facts[i][1] for i in late.tolist()])
+        found += _asked(titles, late, rows, moments, relatives)
+    independent = sum(facts[i][2] in ("linked", "human") for i in asked.tolist())
+    told = _told(kb, relatives)
+    return _joined([*found, *told], independent + len(told), kin)
 
 
 _Label = tuple[datetime, float, float, float]
@@ -264,27 +279,31 @@ _Label = tuple[datetime, float, float, float]
 def _asked(
     queries: npt.NDArray[np.float32],
     places: npt.NDArray[np.intp],
-    matrix: npt.NDArray[np.float32],
-    issues: npt.NDArray[np.int64],
+    rows: Rows,
     moments: Sequence[str],
+    relatives: Relatives,
 ) -> list[_Label]:
     """Each query asked among the cases before its place."""
     labels: list[_Label] = []
     for start in range(0, len(places), _BLOCK):
         block = places[start : start + _BLOCK]
-        similar = queries[start : start + _BLOCK] @ matrix[: int(block[-1])].T
+        similar = queries[start : start + _BLOCK] @ rows.vectors[: int(block[-1])].T
         for row, place in zip(similar, block.tolist(), strict=True):
             before = row[:place]
             k = min(NEAREST, place)
             near = np.argpartition(-before, k - 1)[:k]
             near = near[np.lexsort((near, -before[near]))]
-            votes = vote_of(before[near].tolist(), issues[near].tolist())
-            right = float(votes.winner.issue == issues[place])
-            labels.append((known(moments[place]), votes.clear, votes.near, right))
+            votes = vote_of(before[near].tolist(), rows.issues[near].tolist(), relatives)
+            right = _is_right(votes.winner.issue, int(rows.issues[place]), relatives)
+            labels.append((known(moments[place]), votes.clear, votes.near, float(right)))
     return labels
 
 
-def _told(kb: KnowledgeBase) -> list[_Label]:
+def _is_right(recognised: int, kept: int, relatives: Relatives) -> bool:
+    return recognised == kept or kept in relatives.get(recognised, frozenset())
+
+
+def _told(kb: KnowledgeBase, relatives: Relatives) -> list[_Label]:
     """Lookups of which an engineer said which issue's resolution worked.
 
     Where a review said that it was the wrong problem all the same, the answer was not right.
@@ -306,17 +325,21 @@ def _told(kb: KnowledgeBase) -> list[_Label]:
         if best:
             owner = owners(kb, [one[0] for one in best])
             ordered = sorted(best, key=lambda one: (-one[1], one[0]))
-            votes = vote_of([one[1] for one in ordered], [owner[one[0]] for one in ordered])
-            right = votes.winner.issue == issue_of[case] and judged.get(lookup, True)
+            voters = [owner[one[0]] for one in ordered]
+            votes = vote_of([one[1] for one in ordered], voters, relatives)
+            right = _is_right(votes.winner.issue, issue_of[case], relatives)
+            right = right and judged.get(lookup, True)
             labels.append((known(at), votes.clear, votes.near, float(right)))
     return labels
 
 
-def _joined(labels: Sequence[_Label], independent: int) -> Labels:
+def _joined(
+    labels: Sequence[_Label], independent: int, kin: tuple[tuple[int, int], ...] = ()
+) -> Labels:
     ordered = sorted(labels, key=lambda one: one[0])
     table = np.array([one[1:] for one in ordered], dtype=np.float64).reshape(len(ordered), 3)
     moments = tuple(one[0].astimezone(UTC) for one in ordered)
-    return Labels(moments, table[:, 0], table[:, 1], table[:, 2], independent)
+    return Labels(moments, table[:, 0], table[:, 1], table[:, 2], independent, kin)
 
 
 def _threshold(

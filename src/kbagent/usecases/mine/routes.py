@@ -229,7 +229,8 @@ class _Issues:
         """The issue that the neighbours speak for, when that is confident."""
         if not near:
             return None
-        votes = vote_of([one[2] for one in near], [one[3] for one in near])
+        voters = [one[3] for one in near]
+        votes = vote_of([one[2] for one in near], voters, self._certain.relatives)
         confidence = self._certain.confidence(votes)
         issue_id = votes.winner.issue
         if confidence < self._certain.threshold or issue_id < 0:

@@ -138,7 +138,7 @@ def judge_of(kb: KnowledgeBase, parameters: PolicyParameters) -> Judge:
     ) -> bool:
         if not learned.learned:
             return confidence(margin, parameters.platt) >= parameters.confident_at
-        votes = vote(terms, owner)
+        votes = vote(terms, owner, learned.relatives)
         if votes is None or votes.winner.issue != first.issue_id:
             return False
         return bool(learned.confidence(votes) >= learned.threshold)

@@ -118,7 +118,7 @@ def _is_confident(sight: Sight, gathered: Gathered, found: Matches, first: Issue
     from kbagent.usecases.retrieve.votes import vote  # needs what verification needs
 
     owner = {one.case_id: group.issue_id for group in gathered.groups for one in group.members}
-    votes = vote(found.terms, owner)
+    votes = vote(found.terms, owner, learned.relatives)
     if votes is None or votes.winner.issue != first.issue_id:
         return False
     return learned.confidence(votes) >= learned.threshold

@@ -13,6 +13,7 @@ from kbagent.store import cases, decisions, issues
 from kbagent.store.decisions import Decision
 from kbagent.store.issues import Membership
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.revise.parting import part_relatives
 
 PERSON = "person"
 KINDS = ("link", "unlink", "merge", "split", "move", "rename")
@@ -58,6 +59,7 @@ def unlink(kb: KnowledgeBase, first: str, second: str, *, by: str | None = None)
             kb.connection, "unlink", now, by=by, data={"cases": [one.id, other.id]}
         )
         if one.issue_id != other.issue_id:
+            part_relatives(kb, one.issue_id, other.issue_id)
             return other.issue_id
         own = issues.found(kb.connection, now)
         _move(kb, [other.id], own, change, "a person took it apart", by)
@@ -118,6 +120,8 @@ def move(kb: KnowledgeBase, ref: str, issue_id: int, *, by: str | None = None) -
         _members(kb, issue_id)
         change = decisions.add(kb.connection, "move", kb.clock(), by=by, issue_id=issue_id)
         _move(kb, [case.id], issue_id, change, f"a person moved it to i{issue_id}", by)
+        if case.issue_id is not None:
+            part_relatives(kb, case.issue_id, issue_id)
     return change
 
 

@@ -21,7 +21,7 @@ from kbagent.core.verification.parts import one_problem, parts
 from kbagent.core.verification.reading import Reading
 from kbagent.core.verification.signatures import stripped
 from kbagent.model.lookup import Request
-from kbagent.store import deviations, policies
+from kbagent.store import deviations, policies, resolutions
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.learn.confidence import Certain, certain_of
@@ -30,6 +30,7 @@ from kbagent.usecases.retrieve.scope import scope_of
 from kbagent.usecases.retrieve.search import Sighting, look
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.retrieve.votes import Votes, owners, vote
+from kbagent.usecases.reuse.boundaries import held_issues
 from kbagent.usecases.solve.familiarity import Familiarity, Novelty, familiarity_of, novelty_of
 from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.trace import Correction, Stage, Step
@@ -121,7 +122,7 @@ def _view(bench: _Bench, problem: Problem) -> View:
     sighting = look(bench.kb, bench.encoder, _request(problem), bench.watch)
     terms = sighting.found.terms
     owner = owners(bench.kb, [one.case_id for one in terms])
-    votes = vote(terms, owner)
+    votes = _with_remedy(bench, vote(terms, owner, bench.certain.relatives))
     novelty = novelty_of(bench.kb, bench.known, sighting.found, problem.text)
     view = View(problem, sighting, votes, bench.certain.confidence(votes), novelty, ())
     if votes is None:
@@ -135,6 +136,18 @@ def _view(bench: _Bench, problem: Problem) -> View:
         return replace(view, confidence=1.0, checks=(said,))
     several, pieces = _split(bench, problem)
     return replace(view, checks=(*_checks(bench, view, votes, owner), *several), split=pieces)
+
+
+def _with_remedy(bench: _Bench, votes: Votes | None) -> Votes | None:
+    """The vote, named by another of the winner's family where only that has a fix that worked."""
+    if votes is None or len(votes.family) < 2:
+        return votes
+    family = [issue for issue, _ in votes.family]
+    if votes.winner.issue in held_issues(bench.kb.connection)[0]:
+        return votes  # people made a rule about this very issue
+    remedied = resolutions.remedied(bench.kb.connection, family)
+    named = next((one for one in family if one in remedied), votes.winner.issue)
+    return votes if named == votes.winner.issue else votes.spoken_by(named)
 
 
 def _request(problem: Problem) -> Request:
@@ -194,7 +207,8 @@ def _split(bench: _Bench, problem: Problem) -> tuple[tuple[CheckResult, ...], tu
         request = _request(replace(problem, text=piece))
         scope = scope_of(bench.kb.connection, request)
         found = match(bench.kb, bench.encoder, request, scope, parameters, bench.watch)
-        votes = vote(found.terms, owners(bench.kb, [one.case_id for one in found.terms]))
+        owner = owners(bench.kb, [one.case_id for one in found.terms])
+        votes = vote(found.terms, owner, bench.certain.relatives)
         if votes is not None and bench.certain.confidence(votes) >= bench.certain.threshold:
             heard.append(votes.winner)
     return (one_problem(heard),), pieces

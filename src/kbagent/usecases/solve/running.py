@@ -27,7 +27,12 @@ from kbagent.usecases.solve.knowngood import Replayed, verify
 from kbagent.usecases.solve.people import HumanRequired, human_required
 from kbagent.usecases.solve.problem import Problem, Thresholds, thresholds_of
 from kbagent.usecases.solve.reading import ReadProblem, read_problem
-from kbagent.usecases.solve.recognising import RecognisedProblem, View, recognise_problem
+from kbagent.usecases.solve.recognising import (
+    SURE,
+    RecognisedProblem,
+    View,
+    recognise_problem,
+)
 from kbagent.usecases.solve.trace import (
     Asked,
     Chosen,
@@ -131,7 +136,7 @@ def prepare(kb: KnowledgeBase, encoder: Encoder) -> None:
 def _before_choice(kb: KnowledgeBase, course: _Course) -> _End | None:
     """The end after Recognise, when the checks do not let it go on."""
     problem, view = course.problem, course.view
-    human = human_required(kb, problem.text, course.read.problem.told, view.issue_id)
+    human = _human_required(kb, course)
     if human is not None:
         return _handed(kb, course, human.reason, human)
     if view.votes is None:
@@ -139,6 +144,15 @@ def _before_choice(kb: KnowledgeBase, course: _Course) -> _End | None:
     if not problem.checked or problem.issue_id is not None:
         return None
     return _unrecognised(kb, course)
+
+
+def _human_required(kb: KnowledgeBase, course: _Course) -> HumanRequired | None:
+    """What people decided for this text or any issue that it may be, relatives among them."""
+    view, told = course.view, course.read.problem.told
+    family = [issue for issue, _ in view.votes.family] if view.votes else []
+    named = [view.issue_id, *(family if course.problem.issue_id is None else ())]
+    found = (human_required(kb, course.problem.text, told, one) for one in named)
+    return next((human for human in found if human is not None), None)
 
 
 def _unrecognised(kb: KnowledgeBase, course: _Course) -> _End | None:
@@ -171,7 +185,7 @@ def _too_short(course: _Course) -> bool:
     few = reading.words <= _VAGUE_WORDS and course.view.novelty.probability < 1.0
     nothing = len(telling) < FEWEST_TELLING
     stopped = any(c.name == "too-short" for c in course.read.step.failed)
-    confident = course.view.confidence >= course.recognised.certain.threshold
+    confident = course.view.confidence >= max(SURE, course.recognised.certain.threshold)
     return stopped or nothing or (few and not confident and _heard(course))
 
 

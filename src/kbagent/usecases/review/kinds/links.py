@@ -1,23 +1,21 @@
 """Proposed links: cases that are only just in their issue, and issues that are nearly one.
 
-The newest cases are asked again, each left out in turn, where their neighbours would place them
-(`core.linking.nearmisses`). Cases that people or exports linked are left alone, and so is every
+The newest cases are asked again where their neighbours would place them
+(`retain.relatives`). Cases that people or exports linked are left alone, and so is every
 pair that somebody said is not the same. A link of an export that waits for a case which is stored
 under another source is proposed too.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kbagent.core.linking.assignment import METHOD, NEIGHBOURS
-from kbagent.core.linking.nearmisses import FEWEST_CASES, Home, NearJoin, homes, near_joins
-from kbagent.model.case import LinkKind
-from kbagent.store import decisions, fixes, issues, models, passages
+from kbagent.core.linking.assignment import METHOD
+from kbagent.core.linking.nearmisses import FEWEST_CASES, Home, NearJoin, near_joins
+from kbagent.store import issues, models
 from kbagent.store.issues import Membership
+from kbagent.usecases.retain import relatives
+from kbagent.usecases.retain.relatives import Rows
 from kbagent.usecases.retain.thresholds import link_threshold
 from kbagent.usecases.review.ground import Ground
 from kbagent.usecases.review.items import (
@@ -36,19 +34,6 @@ MOST_ASKED = 1_500  # cases, the newest: two seconds among 30,000
 ONLY_JUST = 0.03  # confidence above the bar below which a placement is put before people
 JOINS_BETWEEN = 4  # near joins between two cases that are only just in their issue
 ALIKE = 0.5  # cosine from which a waiting link may mean the case of another source
-_BLOCK = 512  # cases compared at once
-
-Vectors = NDArray[np.float32]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Every case with a vector and an issue: ids, vectors, issues, by opening."""
-
-    ids: Ints
-    vectors: Vectors
-    issues: Ints
 
 
 def items(ground: Ground) -> Iterator[Item]:
@@ -62,8 +47,8 @@ def items(ground: Ground) -> Iterator[Item]:
     yield from _waiting(ground, rows)
     if len(rows.ids) < FEWEST_CASES:
         return
-    found = _asked(rows)
-    against = _against(ground)
+    found = relatives.homes_of(rows, MOST_ASKED)
+    against = relatives.told_apart(ground.connection)
     joins = [
         _near_join(ground, rows, pair)
         for pair in near_joins(found, rows.issues)
@@ -80,65 +65,11 @@ def rows_of(ground: Ground) -> Rows | None:
     """Every case with a vector and an issue, in order of opening; None without any."""
     model = models.active(ground.connection)
     placed = ground.columns.issue >= 0
-    ids = ground.columns.case_ids[placed]
+    ids, owner = ground.columns.case_ids[placed], ground.columns.issue[placed]
     if model is None or not len(ids):
         return None
-    owners, matrix = passages.of_cases(ground.connection, model.id, ids.tolist())
-    if not len(owners):
-        return None
-    kept, first = np.unique(owners, return_index=True)
-    place = {int(one): row for row, one in enumerate(kept)}
-    order = [place[one] for one in ids.tolist() if one in place]
-    issue_of = dict(zip(ids.tolist(), ground.columns.issue[placed].tolist(), strict=True))
-    ordered = kept[order]
-    return Rows(
-        ordered.astype(np.int64),
-        fixes.unit(matrix[first[order]]),
-        np.array([issue_of[int(one)] for one in ordered], dtype=np.int64),
-    )
-
-
-def _asked(rows: Rows) -> list[Home]:
-    """The newest cases, each among all others."""
-    size = len(rows.ids)
-    count = min(NEIGHBOURS, size - 1)
-    found: list[Home] = []
-    for start in range(max(0, size - MOST_ASKED), size, _BLOCK):
-        asked = np.arange(start, min(start + _BLOCK, size))
-        similar = rows.vectors[asked] @ rows.vectors.T
-        similar[np.arange(len(asked)), asked] = -np.inf
-        near = np.argpartition(-similar, count - 1, axis=1)[:, :count]
-        values = np.take_along_axis(similar, near, axis=1)
-        order = np.lexsort((near, -values), axis=1)
-        found += homes(
-            asked,
-            np.take_along_axis(near, order, axis=1),
-            np.take_along_axis(values, order, axis=1).astype(np.float64),
-            rows.issues,
-        )
-    return found
-
-
-def _against(ground: Ground) -> set[frozenset[int]]:
-    """Pairs of issues that people told apart.
-
-    They said that a case of one is not the same as one of the other, or took a case out of one
-    into the other.
-    """
-    said = issues.all_links(ground.connection, LinkKind.NOT_SAME)
-    told = {case for one in said for case in (one.case_id, one.other_id)}
-    moved = [
-        former
-        for one in decisions.standing(ground.connection, "split", "move")
-        for former in issues.before_change(ground.connection, one.id)
-    ]
-    placed = issues.memberships(ground.connection, told | {one.case_id for one in moved})
-    home = {one: membership.issue_id for one, membership in placed.items()}
-    pairs = [(home.get(one.case_id), home.get(one.other_id)) for one in said]
-    pairs += [(one.issue_id, home.get(one.case_id)) for one in moved]
-    return {
-        frozenset((one, other)) for one, other in pairs if one is not None and other is not None
-    }
+    pairs = list(zip(ids.tolist(), owner.tolist(), strict=True))
+    return relatives.rows_of(ground.connection, model.id, pairs)
 
 
 def _near_join(ground: Ground, rows: Rows, pair: NearJoin) -> Item:

@@ -207,5 +207,6 @@ def _sure(kb: KnowledgeBase, asked: _Asked, certain: Certain) -> bool:
     if not best:
         return False
     owner = owners(kb, [case for case, _ in best])
-    votes = vote_of([one for _, one in best], [owner[case] for case, _ in best])
+    voters = [owner[case] for case, _ in best]
+    votes = vote_of([one for _, one in best], voters, certain.relatives)
     return certain.confidence(votes) >= certain.threshold
