@@ -62,6 +62,16 @@ def test_59_flawless_outcomes_bear_a_promise_of_five_percent():
     assert limit.bound == pytest.approx(0.0495, abs=1e-4)
 
 
+def test_one_error_at_the_very_top_does_not_end_everything():
+    """A single walk from the most confident tenth would be over: 1 of 60 bears no 5 %."""
+    confidence = np.linspace(1, 0, 600)
+    outcomes = np.r_[0.0, np.ones(499), np.zeros(100)]
+    limit = threshold_for_error(confidence, outcomes, 0.05)
+    assert limit.kept
+    assert limit.coverage > 0.75
+    assert limit.bound <= 0.05
+
+
 def test_wrong_answers_at_the_top_end_the_walk():
     confidence = np.linspace(1, 0, 500)
     outcomes = np.r_[np.zeros(50), np.ones(450)]

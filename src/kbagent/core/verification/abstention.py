@@ -5,10 +5,11 @@ share of questions is answered. The promise comes with what it rests on. Does no
 and promises nothing when the outcomes are too few: then it says how many are needed.
 
 Fixed-sequence testing (Angelopoulos et al. 2021, "Learn then test"; Geifman and El-Yaniv
-2017): thresholds are tried from the strictest down, each needs its exact test at level
-`doubt`, and the first failure ends it. Because the order is fixed beforehand and the error of
-the answered falls with confidence, the whole walk breaks its promise with probability ≤
-`doubt`, without paying for the number of thresholds.
+2017): thresholds are tried from stricter to laxer, each needs its exact test, and the first failure
+ends the walk. Because the order is fixed beforehand and the error of the answered falls with
+confidence, a walk breaks its promise with no more than the probability of one test, without paying
+for the number of thresholds. One error among the few most confident answers would end a single walk
+before it began, so there are several, which begin at `_STARTS` and share `doubt` evenly.
 """
 
 import math
@@ -27,7 +28,7 @@ from kbagent.errors import BadValue
 
 DOUBT = 0.05  # probability that a promise may fail
 _STEPS = 100  # thresholds tried: every hundredth of the outcomes
-_FIRST_SHARE = 0.1  # the walk begins with the most confident tenth
+_STARTS = (0.1, 0.3, 0.6)  # shares of the most confident answers with which a walk begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,16 @@ def threshold_for_error(
     """
     p, wrong = _sorted(confidence, outcomes)
     needed = fewest_trials(max_error, doubt=doubt)
+    starts = _starts(len(p), needed)
+    level = doubt / len(starts)
     best = 0
-    for count in _answered_counts(p, needed):
-        errors = int(wrong[count - 1])
-        ahead = None if horizon is None else max(1, round(horizon * count / len(p)))
-        if chance_if_broken(errors, count, max_error, ahead) > doubt:
-            break
-        best = count
+    for start in starts:
+        for count in _answered_counts(p, needed, start):
+            errors = int(wrong[count - 1])
+            ahead = None if horizon is None else max(1, round(horizon * count / len(p)))
+            if chance_if_broken(errors, count, max_error, ahead) > level:
+                break
+            best = max(best, count)
     return _threshold(p, wrong, best, "max-error", max_error, needed, kept=best > 0, doubt=doubt)
 
 
@@ -166,10 +170,16 @@ def _sorted(
     return p[order], np.cumsum(y[order] < 1.0).astype(np.int64)
 
 
-def _answered_counts(p: npt.NDArray[np.float64], needed: int) -> list[int]:
-    """How many are answered at each threshold tried, rising; the first could keep a promise."""
+def _starts(outcomes: int, needed: int) -> tuple[float, ...]:
+    """With which shares walks begin: those that hold more than `needed`; one walk if just one."""
+    able = tuple(share for share in _STARTS if share * outcomes > needed)
+    return able if len(able) > 1 else _STARTS[:1]
+
+
+def _answered_counts(p: npt.NDArray[np.float64], needed: int, start: float) -> list[int]:
+    """How many are answered at each threshold of a walk, rising; the first could keep a promise."""
     n = len(p)
-    first = max(needed, math.ceil(_FIRST_SHARE * n))
+    first = max(needed, math.ceil(start * n))
     grid = sorted({first, *(math.ceil(n * i / _STEPS) for i in range(1, _STEPS + 1))})
     return sorted({_with_ties(p, k) for k in grid if first <= k <= n})
 
