@@ -1,8 +1,8 @@
 """What a person would ask the sample company, in histories drawn with other seeds.
 
 The queries of `sample_data/queries.tsv` are told in other words than the cases. Known ones should
-be answered with a fix that is right for their issue, vague ones asked about, new ones handed over. A
-question is answered as somebody who has the problem would answer it: by the problem where that is
+be answered with a fix that is right for their issue, vague ones asked about, new ones handed over.
+A question is answered as somebody with the problem would answer it: by the problem where that is
 asked, else by the value on one of its cases, drawn at random.
 """
 

@@ -74,6 +74,19 @@ def test_a_vague_one_gets_one_question_and_with_the_answer_the_right_resolution(
 
 
 @pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("labels blank", Ending.ANSWER),  # two words, and no other problem fits
+        ("labels come out blank on 4.1", Ending.ANSWER),
+        ("labels wrong", Ending.ASK),  # they may be empty, or have a wrong code
+        ("cannot log in", Ending.ASK),
+    ],
+)
+def test_few_words_are_asked_about_only_where_other_problems_fit(sample, encoder, text, ending):
+    assert ask(sample, encoder, text, log=False).ending is ending
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "smart glasses overlay drifts to the left after ten minutes",

@@ -140,6 +140,12 @@ def _in_force(values: dict[str, Any]) -> Certain:
     )
 
 
+def is_current(kb: KnowledgeBase) -> bool:
+    """Whether what was learned knows of relatives; what was learned before they were does not."""
+    kept = settings.get(kb.connection, KEY)
+    return kept is None or "kin" in json.loads(kept)
+
+
 def is_known_at(kb: KnowledgeBase, as_of: datetime) -> bool:
     """Whether it is on record which confidence was in force then.
 

@@ -16,7 +16,7 @@ from kbagent.store.deviations import Deviation
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.runs import StoredRun
-from kbagent.usecases.learn.confidence import certain_of, learn_confidence
+from kbagent.usecases.learn.confidence import certain_of, is_current, learn_confidence
 from kbagent.usecases.retrieve.lookup_log import log_lookup, logged_text, new_handle
 from kbagent.usecases.retrieve.stopwatch import Stopwatch
 from kbagent.usecases.solve import answering
@@ -124,10 +124,10 @@ def prepare(kb: KnowledgeBase, encoder: Encoder) -> None:
 
     A knowledge base that cannot be written to is solved with the defaults.
     """
-    if is_ready(kb):
+    if is_ready(kb) and is_current(kb):
         return
     try:
-        if familiarity_of(kb) is not None and not certain_of(kb).learned:
+        if familiarity_of(kb) is not None and not (certain_of(kb).learned and is_current(kb)):
             learn_confidence(kb, encoder)
     except (Locked, UnreadableFile, OSError):
         kb.notify("what is usual here could not be learned; the defaults are used")
@@ -165,11 +165,14 @@ def _unrecognised(kb: KnowledgeBase, course: _Course) -> _End | None:
     scope = failed.get("in-scope")
     if scope is not None and scope.severity is Severity.STOP and not short:
         return _handed(kb, course, _said("it is a new problem", scope), new=True)
-    if "confidence" not in failed and not short:
+    recognised = "confidence" not in failed and not short
+    if recognised and not (_few_words(course) and view.confidence < SURE):
         return None
     asked = answering.question_of(kb, view, view.problem.told)
     if asked is None and short:
         asked = answering.more_text()
+    if asked is None and recognised:
+        return None
     if asked is not None:
         return _End(Ending.ASK, "several problems fit", asked)
     reason = _said("not sure which problem it is", failed.get("confidence"))
@@ -177,16 +180,24 @@ def _unrecognised(kb: KnowledgeBase, course: _Course) -> _End | None:
 
 
 def _too_short(course: _Course) -> bool:
-    """Whether the text is too vague to be called new: few words, no identifier, or none telling."""
-    reading, text = course.read.reading, course.problem.text
-    if reading.identifiers:
+    """Whether the text is too vague to be called new: few words, no identifier, or none telling.
+
+    What is recognised as surely as can be is not too short, however few its words.
+    """
+    if course.read.reading.identifiers:
         return False
-    telling = set(tokens(text))
-    few = reading.words <= _VAGUE_WORDS and course.view.novelty.probability < 1.0
-    nothing = len(telling) < FEWEST_TELLING
-    stopped = any(c.name == "too-short" for c in course.read.step.failed)
-    confident = course.view.confidence >= max(SURE, course.recognised.certain.threshold)
-    return stopped or nothing or (few and not confident and _heard(course))
+    view, threshold = course.view, course.recognised.certain.threshold
+    nothing = len(set(tokens(course.problem.text))) < FEWEST_TELLING
+    if any(c.name == "too-short" for c in course.read.step.failed) or nothing:
+        return nothing or view.confidence < max(SURE, threshold)
+    return _few_words(course) and view.confidence < threshold and _heard(course)
+
+
+def _few_words(course: _Course) -> bool:
+    """Whether so little is told that other problems may be meant: asked where there is a choice."""
+    reading = course.read.reading
+    few = reading.words <= _VAGUE_WORDS and not reading.identifiers
+    return few and course.view.novelty.probability < 1.0
 
 
 def _heard(course: _Course) -> bool:
