@@ -46,5 +46,17 @@ def key() -> str:
         return "q"
 
 
+def ask_line(prompt: str) -> str:
+    """A line of text typed at the terminal; empty at the end of input.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        return input(prompt)
+    except EOFError:
+        return ""
+
+
 def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(ENDED + number)

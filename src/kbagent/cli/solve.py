@@ -1,10 +1,12 @@
 """`kbagent solve`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kbagent.cli.keyboard import ask_line, key, keyboard
 from kbagent.cli.options import (
     By,
     Format,
@@ -26,6 +28,8 @@ from kbagent.usecases.solve.problem import Problem
 from kbagent.usecases.solve.trace import Ending, Run
 
 app = typer.Typer()
+
+OTHERWISE = "Without --walk, go on with `kbagent solve --continue RUN --answer FACET=VALUE`."
 
 
 @app.command()
@@ -50,6 +54,9 @@ def solve(
         list[str] | None,
         typer.Option("--answer", metavar="FACET=VALUE", help="Answer the question of a run."),
     ] = None,
+    walk: Annotated[
+        bool, typer.Option("--walk", help="Go through it at the terminal, a key for each turn.")
+    ] = False,
     timings: Annotated[
         bool, typer.Option("--timings", help="Where the time went, on stderr.")
     ] = False,
@@ -63,9 +70,12 @@ def solve(
     from kbagent.usecases.solve.continuing import go_on, pairs_of
     from kbagent.usecases.solve.running import solve as work_through
 
-    only(output, Format.TABLE, Format.JSON, Format.JSONL)
+    only(output, *([Format.TABLE] if walk else [Format.TABLE, Format.JSON, Format.JSONL]))
     watch = Stopwatch()
-    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+    with (
+        keyboard(OTHERWISE) if walk else nullcontext(),
+        open_knowledge_base(folder_of(kb), notify=tell) as base,
+    ):
         if go_on_with is not None:
             more = text_of(text, file) if text or file else None
             answers = pairs_of(answer or [])
@@ -77,12 +87,22 @@ def solve(
         else:
             problem = _problem(base, text, file, case, where)
             run = work_through(base, serving_encoder(base), problem, by=by, watch=watch)
-    _render(run, output)
+        _render(run, output)
+        if walk:
+            run = _walk(base, run, by)
     if timings:
         for phase, seconds in watch.phases:
             tell(f"{phase:<18} {seconds * 1000:8.1f} ms")
     if run.ending is not Ending.ANSWER:
         raise typer.Exit(ExitCode.NO_CONFIDENT_ANSWER)
+
+
+def _walk(kb: KnowledgeBase, run: Run, by: str | None) -> Run:
+    """Go on from a run that is shown, key by key."""
+    from kbagent.cli.walk import Walk
+    from kbagent.usecases.maintain.encoding import serving_encoder
+
+    return Walk(kb, serving_encoder(kb), by, key, ask_line).run(run)
 
 
 def _problem(

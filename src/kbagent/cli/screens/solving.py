@@ -3,7 +3,7 @@
 The JSON is a contract: `docs/solve.schema.json`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, visible
@@ -32,6 +32,44 @@ def format_run(run: Run, *, width: int = 80) -> RenderableType:
     parts += [Padding(Text(f"confidence: {run.basis}", style="dim"), (0, 0, 0, 2))]
     parts += [Text(""), _next(run)]
     return Group(*parts)
+
+
+MOST_KEYS = 9  # choices that have a key of their own
+
+
+def format_turn(run: Run, *, width: int = 80) -> RenderableType:
+    """A run within a walk: what to do or answer now; why is told by `show RUN`."""
+    parts: list[RenderableType] = [Text(""), _headline(run)]
+    if run.ending is Ending.ANSWER and run.chosen is not None:
+        parts += _resolution(run.chosen, width)
+    if run.question is not None:
+        parts += _question(run.question, width)
+    if run.ending is Ending.HAND_OVER:
+        parts += [Padding(Text(visible(one.text)), (0, 0, 0, 2)) for one in run.explanation]
+    return Group(*parts)
+
+
+def keys_of(run: Run) -> dict[str, str]:
+    """The keys of this turn, each with what it means; `q` always leaves."""
+    if run.question is not None:
+        choices = run.question.choices[:MOST_KEYS]
+        keys = {str(place): one_line(one, 14) for place, one in enumerate(choices, start=1)}
+        return {**keys, "t": "tell more"}
+    chosen = run.chosen
+    if chosen is not None and chosen.step is not None and chosen.step < len(chosen.steps):
+        return {"d": "done, as expected", "s": "stuck: next fix"}
+    stuck = {"s": "stuck"} if chosen is not None and chosen.step is not None else {}
+    return {"w": "it worked", "f": "it failed", **stuck, "n": "next fix"}
+
+
+def format_keys(keys: Mapping[str, str]) -> str:
+    """The line that says what can be pressed."""
+    return " · ".join(f"[{key}] {word}" for key, word in {**keys, "q": "leave"}.items())
+
+
+def leaving(run: Run) -> str:
+    """The last line of a walk: how to go on from here."""
+    return _next(run).plain
 
 
 def solve_json(run: Run) -> dict[str, Any]:

@@ -82,13 +82,33 @@ def go_on(
     return solve(kb, encoder, problem, by=by, continues=run.handle, watch=watch)
 
 
+def note_step(kb: KnowledgeBase, handle: str, verdict: str, *, by: str | None = None) -> None:
+    """Note how the step shown by a run went, and go no further.
+
+    Raises:
+        UnknownHandle: there is no such run.
+        UsageError: it shows no step.
+    """
+    stored, run = run_of(kb, handle)
+    if run.chosen is None or run.chosen.step is None:
+        raise UsageError(what=f"Run {handle} shows no step.")
+    _note(kb, stored, run.chosen, verdict, by)
+
+
+def _note(
+    kb: KnowledgeBase, stored: StoredRun, chosen: Chosen, verdict: str, by: str | None
+) -> None:
+    step, fix = chosen.step or 1, chosen.resolution_id
+    with kb.database.write() as connection:
+        runs.record_step(connection, stored.id, fix, step, verdict, kb.clock(), by)
+
+
 def _walked(
     kb: KnowledgeBase, stored: StoredRun, run: Run, chosen: Chosen, verdict: str, by: str | None
 ) -> Run | None:
     """The next step of the same resolution, after noting how this one went; None: no more."""
     step = chosen.step or 1
-    with kb.database.write() as connection:
-        runs.record_step(connection, stored.id, chosen.resolution_id, step, verdict, kb.clock(), by)
+    _note(kb, stored, chosen, verdict, by)
     if verdict == STUCK or step >= len(chosen.steps):
         return None
     further = replace(
