@@ -93,6 +93,27 @@ def remembered(connection: sqlite3.Connection, issue_id: int, name: str) -> list
     return [row[0] for row in rows]
 
 
+def replacements(connection: sqlite3.Connection, issue_id: int, name: str) -> list[int]:
+    """Approaches that took the place of one that failed this check for this issue, and worked.
+
+    The most frequent first; ties go to the lower id. Only runs whose answer somebody said worked,
+    and that nothing has blamed since.
+    """
+    rows = connection.execute(
+        """SELECT deviations.resolution_id, count(DISTINCT runs.id) FROM deviations
+        JOIN runs ON runs.id = run_id
+        JOIN outcomes ON outcomes.lookup_id = runs.lookup_id AND outcomes.verdict = 'worked'
+        JOIN resolutions ON resolutions.id = outcomes.resolution_id
+            AND resolutions.canonical_id = deviations.resolution_id
+        WHERE deviations.issue_id = ? AND deviations.name = ? AND kind = 'check' AND kept = 1
+        AND fault IS NULL
+        AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.undoes = outcomes.id)
+        GROUP BY deviations.resolution_id ORDER BY 2 DESC, 1""",
+        (issue_id, name),
+    )
+    return [row[0] for row in rows]
+
+
 def _deviation(row: tuple[Any, ...]) -> Deviation:
     run_id, at, kind, step, name, issue_id, resolution_id, expected, observed = row[1:10]
     return Deviation(

@@ -6,6 +6,7 @@ from kbagent.errors import BadValue, UnknownHandle, UsageError
 from kbagent.model.filters import Filter, FilterOperator
 from kbagent.store import deviations, runs
 from kbagent.usecases.revise.procedures import edit_steps, steps_of
+from kbagent.usecases.revise.rules import Remark, pin
 from kbagent.usecases.solve.continuing import go_on
 from kbagent.usecases.solve.problem import Problem
 from kbagent.usecases.solve.running import solve
@@ -232,3 +233,29 @@ def test_that_other_fixes_worked_too_says_nothing_against_the_choice(desk):
     ]
     assert run.ending is Ending.ANSWER, run.reason
     assert "known-good" not in check_names(run, Stage.VERIFY)
+
+
+THIRD = "exchange the network cable of the printer"
+
+
+def test_what_replaced_a_failed_fix_and_worked_is_tried_first_the_next_time(desk):
+    """The ranking prefers what worked more often; here it was the other that helped."""
+    printers(
+        desk,
+        *[(FIX, "worked", "4.3")] * 9,
+        *[(OTHER, "worked", "4.3")] * 6,
+        *[(THIRD, "worked", "4.3")] * 2,
+    )
+    text = f"{PRINTER}, version 4.3. We already tried to {FIX}."
+    first = work(desk, text)
+    assert first.chosen is not None and first.chosen.text == OTHER
+    second = go_on(desk.kb, desk.encoder, first.handle)
+    assert second.chosen is not None and second.chosen.text == THIRD
+    desk.say("worked", second.handle, "1")
+    again = work(desk, text)
+    assert again.chosen is not None and again.chosen.text == THIRD
+    choice = next(one for one in again.steps if one.stage is Stage.CHOOSE)
+    assert [one.remembered for one in choice.corrections if one.check == "already-tried"] == [True]
+    fix = desk.one("SELECT id FROM resolutions WHERE text = ?", OTHER)
+    pin(desk.kb, f"i{again.known.issue_id}", f"r{fix}", Remark(by="ana"))
+    assert work(desk, text).chosen.text == OTHER  # people outrank what is remembered

@@ -1,8 +1,9 @@
 """Step 3, Choose: the best resolution that may be answered here.
 
 Candidates come in the order of the ranking, which respects people's limits. One that fails a
-check is passed over for the next; the correction is named by what it was for. A doubt alone is
-lived with when nothing better is left.
+check is passed over for the next; the correction is named by what it was for. Where the first one
+failed the same check before and another took its place and worked, that one is tried first, unless
+people hold one in its place. A doubt alone is lived with when nothing better is left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from kbagent.core.verification.checks import CheckResult
 from kbagent.model.evidence import Evidence
+from kbagent.store import deviations
 from kbagent.store.encoder.session import Encoder
 from kbagent.usecases.reuse.approaches import Approach
 from kbagent.usecases.reuse.evidence import Experience
@@ -55,14 +57,17 @@ def choose(
         checked(field, one, problem, tried, thresholds, near=near)
         for one in _foremost(ordered, tried)
     ]
-    chosen = pick(candidates) if problem.checked else next(iter(candidates), None)
+    before = _worked_before(field, candidates) if problem.checked else None
+    chosen = before or (pick(candidates) if problem.checked else next(iter(candidates), None))
     passed = _passed_over(candidates, chosen) if problem.checked else []
     step = Step(
         stage=Stage.CHOOSE,
         input=f"{len(candidates)} resolutions of issue i{field.issue_id}",
         output=_described(chosen),
         checks=_kept_checks(chosen, candidates) if problem.checked else (),
-        corrections=tuple(_correction(check, chosen) for _, check in passed),
+        corrections=tuple(
+            _correction(check, chosen, remembered=before is not None) for _, check in passed
+        ),
         caught=tuple(check for _, check in passed),
     )
     return Choice(chosen, tuple(candidates), step)
@@ -79,6 +84,19 @@ def pick(candidates: Sequence[Checked]) -> Checked | None:
     """The first that passes all its checks, else the first that only raises doubts."""
     clean = next((one for one in candidates if not one.failed), None)
     return clean or next((one for one in candidates if not one.stopped), None)
+
+
+def _worked_before(field: Field, candidates: Sequence[Checked]) -> Checked | None:
+    """What took the place of the first candidate when it failed the same check, and worked."""
+    if not candidates or not candidates[0].failed:
+        return None
+    clean = [one for one in candidates if not one.failed]
+    if any(one.approach.ranked.held for one in clean):
+        return None
+    by_id = {one.approach.ranked.resolution_id: one for one in clean}
+    check = candidates[0].failed[0].name
+    known = deviations.replacements(field.kb.connection, field.issue_id, check)
+    return next((by_id[one] for one in known if one in by_id), None)
 
 
 def pick_again(
@@ -106,12 +124,12 @@ def _passed_over(
     return found
 
 
-def _correction(check: CheckResult, chosen: Checked | None) -> Correction:
+def _correction(check: CheckResult, chosen: Checked | None, *, remembered: bool) -> Correction:
     name = _FOR.get(check.name, "next-best")
     if chosen is None:
         return Correction(name, check.name, kept=False, result="none is left")
     result = f"r{chosen.approach.ranked.resolution_id}"
-    return Correction(name, check.name, kept=True, result=result)
+    return Correction(name, check.name, kept=True, result=result, remembered=remembered)
 
 
 def _kept_checks(chosen: Checked | None, candidates: Sequence[Checked]) -> tuple[CheckResult, ...]:
