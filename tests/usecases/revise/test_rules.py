@@ -145,3 +145,24 @@ def test_no_feedback_import_or_model_moves_what_people_set(tmp_path_factory, vot
     assert shown[0] == FIXES[2]
     assert FIXES[1] not in shown
     desk.kb.close()
+
+
+def test_what_is_forbidden_cannot_be_pinned(desk: Desk) -> None:
+    a_desk(desk)
+    rule = rules.forbid(desk.kb, handle(desk, FIXES[1]), None, Remark())
+    with pytest.raises(UsageError, match=f"rules undo {rule}"):
+        rules.pin(desk.kb, issue_of(desk), handle(desk, FIXES[1]), Remark())
+    rules.undo(desk.kb, rule)
+    assert rules.pin(desk.kb, issue_of(desk), handle(desk, FIXES[1]), Remark()) > rule
+
+
+def test_forbidding_what_is_pinned_is_done_and_says_so(desk: Desk) -> None:
+    a_desk(desk)
+    said: list[str] = []
+    desk.kb.notify = said.append
+    rule = rules.pin(desk.kb, issue_of(desk), handle(desk, FIXES[1]), Remark())
+    rules.forbid(desk.kb, handle(desk, FIXES[0]), None, Remark())
+    assert said == []
+    rules.forbid(desk.kb, handle(desk, FIXES[1]), issue_of(desk), Remark())
+    assert f"rule {rule}" in said[0] and "outranks" in said[0]
+    assert FIXES[1] not in texts(desk.ask(QUERY))

@@ -49,7 +49,7 @@ def pin(kb: KnowledgeBase, issue: str, resolution: str, remark: Remark) -> int:
 
     Raises:
         UnknownHandle: the issue or the resolution is not known.
-        UsageError: the resolution was never tried on the issue.
+        UsageError: the resolution was never tried on the issue, or is forbidden there.
     """
     with kb.database.write():
         issue_id, approach = _issue(kb, issue), _approach(kb, resolution)
@@ -61,18 +61,33 @@ def pin(kb: KnowledgeBase, issue: str, resolution: str, remark: Remark) -> int:
                 what=f"{resolution} was never tried on i{issue_id}. Try it first:"
                 f" `kbagent worked {resolution} --case CASE`."
             )
+        against = _same_approach(kb, FORBID, approach, issue_id)
+        if against is not None:
+            raise UsageError(
+                what=f"{resolution} is forbidden there by rule {against.id}, which outranks a pin."
+                f" Take that back first: `kbagent rules undo {against.id}`."
+            )
         return _decide(kb, PIN, remark, issue_id=issue_id, approach=approach)
 
 
 def forbid(kb: KnowledgeBase, resolution: str, issue: str | None, remark: Remark) -> int:
     """A resolution is never shown again, for an issue or for any; the decision's id.
 
+    A pin of it stays on record and has no effect any more, which is said.
+
     Raises:
         UnknownHandle: the resolution or the issue is not known.
     """
     with kb.database.write():
         issue_id = _issue(kb, issue) if issue else None
-        return _decide(kb, FORBID, remark, issue_id=issue_id, approach=_approach(kb, resolution))
+        approach = _approach(kb, resolution)
+        pinned = _same_approach(kb, PIN, approach, issue_id)
+        if pinned is not None:
+            kb.notify(
+                f"{resolution} is pinned for i{pinned.issue_id} by rule {pinned.id}: the"
+                f" prohibition outranks that  (kbagent rules undo {pinned.id})"
+            )
+        return _decide(kb, FORBID, remark, issue_id=issue_id, approach=approach)
 
 
 def deprecate(kb: KnowledgeBase, resolution: str, issue: str | None, remark: Remark) -> int:
@@ -198,6 +213,20 @@ def _decide(
         resolution_id=approach.canonical_id if approach else None,
         data=told,
     )
+
+
+def _same_approach(
+    kb: KnowledgeBase, kind: str, approach: Resolution, issue_id: int | None
+) -> Decision | None:
+    """A rule in force of this kind about the same approach, on this issue or on any."""
+    rules = decisions.standing(kb.connection, kind)
+    named = resolutions.by_ids(kb.connection, {r.resolution_id for r in rules if r.resolution_id})
+    for one in rules:
+        known = named.get(one.resolution_id or 0)
+        overlaps = one.issue_id is None or issue_id is None or one.issue_id == issue_id
+        if known is not None and known.canonical_id == approach.canonical_id and overlaps:
+            return one
+    return None
 
 
 def _issue(kb: KnowledgeBase, handle: str) -> int:
