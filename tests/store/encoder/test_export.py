@@ -248,3 +248,43 @@ def test_counts_and_spans_are_of_the_whole_text(cached, tiny_model):
 
 def test_cores_are_counted():
     assert 1 <= session._cores() <= (os.cpu_count() or 1)
+
+
+def test_no_skip_layer_norm_is_left_and_the_parts_say_the_same(tiny_model, tmp_path):
+    import onnx
+    import onnxruntime
+
+    model = export._load(ModelSource("tiny", tiny_model))
+    export._trace(ModelSource("tiny", tiny_model), model, tmp_path / "plain.onnx")
+    fused = export._fuse(tmp_path / "plain.onnx", model)
+    apart = shutil.copy(fused, tmp_path / "apart.onnx")
+    export._unskip(apart)
+
+    def kinds(path):
+        return [node.op_type for node in onnx.load(str(path)).graph.node]
+
+    assert kinds(fused).count("SkipLayerNormalization") > 0
+    assert "SkipLayerNormalization" not in kinds(apart)
+    assert kinds(apart).count("LayerNormalization") == kinds(fused).count("SkipLayerNormalization")
+    feed = {
+        name: np.array([values], dtype=np.int64)
+        for name, values in {
+            "input_ids": [2, 7, 9, 3],
+            "attention_mask": [1, 1, 1, 1],
+            "token_type_ids": [0, 0, 0, 0],
+        }.items()
+    }
+    found = []
+    for path in (tmp_path / "plain.onnx", apart):
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        wanted = {one.name: one.type for one in session.get_inputs()}
+        found.append(
+            session.run(
+                None,
+                {
+                    name: feed[name].astype(np.int32 if "int32" in kind else np.int64)
+                    for name, kind in wanted.items()
+                },
+            )[0]
+        )
+    assert np.abs(found[0] - found[1]).max() < 1e-5

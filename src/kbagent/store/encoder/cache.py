@@ -20,7 +20,7 @@ from pathlib import Path
 from kbagent.store.encoder.weights import sha256_of
 from kbagent.store.seal import sealed, unsealed
 
-FORMAT = 1  # of the manifest and of what the exported graph takes and gives
+FORMAT = 2  # of the manifest and the graph; part of the fingerprint, since vectors depend on it
 ONNX = "model.onnx"
 TOKENIZER = "tokenizer.json"
 MANIFEST = "manifest.json"
