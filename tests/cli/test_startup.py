@@ -1,6 +1,7 @@
 """What a command imports: never an engine before it is needed, never a library just to draw."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -71,3 +72,36 @@ def small_kb(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("base") / "kb"
     create_knowledge_base(folder).close()
     return str(folder)
+
+
+_NICENESS = """
+import contextlib, io, os, sys
+from kbagent.cli.app import main
+before = os.getpriority(os.PRIO_PROCESS, 0)
+sys.argv = ["kbagent", {name!r}, "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+print(os.getpriority(os.PRIO_PROCESS, 0) - before)
+"""
+
+
+def slowed(name: str, priority: str | None = None) -> int:
+    """By how much a command lowers the priority of its process."""
+    environment = {key: value for key, value in os.environ.items() if key != "KBAGENT_PRIORITY"}
+    if priority is not None:
+        environment["KBAGENT_PRIORITY"] = priority
+    code = [sys.executable, "-c", _NICENESS.format(name=name)]
+    done = subprocess.run(code, capture_output=True, text=True, check=True, env=environment)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getpriority") or os.getpriority(os.PRIO_PROCESS, 0) >= 10,
+    reason="nothing is left to give way by",
+)
+def test_long_work_gives_way_and_a_search_never_does() -> None:
+    assert slowed("import") > 0
+    assert slowed("reindex") > 0
+    assert slowed("search") == 0
+    assert slowed("worked") == 0
+    assert slowed("import", "normal") == 0

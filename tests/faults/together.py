@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kbagent.cli.app import give_way
 from kbagent.errors import Locked
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Remark
@@ -116,12 +117,21 @@ def copy(actor: Actor, _step: int) -> None:
         back_up(kb, actor.folder.with_name("live.gz"))
 
 
+def burn_behind(actor: Actor, step: int) -> None:
+    """The same behind everybody else, as bulk commands work."""
+    burn(actor, step)
+
+
 def burn(_actor: Actor, _step: int) -> None:
     """Keep a core busy without touching the knowledge base."""
     until = time.perf_counter() + 0.2
     matrix = np.eye(64)
     while time.perf_counter() < until:
         matrix = matrix @ matrix
+
+
+BULK = {import_cases_, reindex, learn_, copy, burn_behind}
+"""Acts whose commands give way to others (`kbagent.cli.app.give_way`)."""
 
 
 def run_together(
@@ -147,6 +157,8 @@ def run_together(
 
 
 def _work(act: Act, folder: Path, seconds: float, make: Callable[[], Encoder], number, said):
+    if act in BULK:
+        give_way()
     actor = Actor(folder, make(), Told(act.__name__.strip("_")), number)
     actor.encoder.encode(["warm"])
     said.send("ready")

@@ -30,16 +30,20 @@ KEEP = "Look after"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command in the registry: its module under `kbagent.cli`, its help, its panel."""
+    """A command in the registry: its module under `kbagent.cli`, its help, its panel.
+
+    `is_bulk`: it works for seconds or minutes on its own, and so gives way to whoever searches.
+    """
 
     module: str
     help: str
     panel: str
+    is_bulk: bool = False
 
 
 COMMANDS: Mapping[str, Entry] = {
     "demo": Entry("demo", "Show the whole loop on sample data, in under a minute.", DAILY),
-    "import": Entry("import_", "Bring in cases from ticket exports.", DAILY),
+    "import": Entry("import_", "Bring in cases from ticket exports.", DAILY, is_bulk=True),
     "search": Entry("search", "Find every earlier instance of a problem, and what worked.", DAILY),
     "solve": Entry("solve", "Work a problem through in steps that check themselves.", DAILY),
     "show": Entry("show", "Show a case, a resolution, an issue or a lookup in full.", DAILY),
@@ -63,8 +67,12 @@ COMMANDS: Mapping[str, Entry] = {
     "case": Entry("case", "Put a case right, or take it out.", TEACH),
     "feedback": Entry("feedback", "List, undo and import outcomes.", TEACH),
     "deviations": Entry("deviations", "See what checks caught and what they are worth.", LEARN),
-    "evaluate": Entry("evaluate", "Replay the past: would what worked have come first?", LEARN),
-    "learn": Entry("learn", "Fit what outcomes and links teach; makes a candidate.", LEARN),
+    "evaluate": Entry(
+        "evaluate", "Replay the past: would what worked have come first?", LEARN, is_bulk=True
+    ),
+    "learn": Entry(
+        "learn", "Fit what outcomes and links teach; makes a candidate.", LEARN, is_bulk=True
+    ),
     "policy": Entry("policy", "See, change, promote and roll back how answers are ranked.", LEARN),
     "patterns": Entry(
         "patterns", "Find what goes with what: words, times, customers, releases.", LEARN
@@ -81,9 +89,15 @@ COMMANDS: Mapping[str, Entry] = {
     "report": Entry(
         "report", "Show month by month whether it gets better, and what is at risk.", LEARN
     ),
-    "doctor": Entry("doctor", "Check everything that is stored, and mend what can be.", KEEP),
-    "reindex": Entry("reindex", "Make the indexes, and vectors that are missing, anew.", KEEP),
-    "backup": Entry("copies:backup", "Write a checked, compressed copy while others work.", KEEP),
+    "doctor": Entry(
+        "doctor", "Check everything that is stored, and mend what can be.", KEEP, is_bulk=True
+    ),
+    "reindex": Entry(
+        "reindex", "Make the indexes, and vectors that are missing, anew.", KEEP, is_bulk=True
+    ),
+    "backup": Entry(
+        "copies:backup", "Write a checked, compressed copy while others work.", KEEP, is_bulk=True
+    ),
     "restore": Entry("copies:restore", "Bring back a backup or an exported knowledge base.", KEEP),
     "export": Entry("export", "Write out the knowledge base, for other programs.", KEEP),
     "model": Entry("model", "See or change the encoder.", KEEP),
@@ -121,6 +135,8 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is about to run."""
         if args and args[0] in COMMANDS:
+            if COMMANDS[args[0]].is_bulk and ctx.find_root().obj is _OWN_PROCESS:
+                give_way()
             self.commands[args[0]] = load_command(args[0])
         return super().resolve_command(ctx, args)
 
@@ -152,6 +168,18 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             _complain("interrupted; what was reported done is kept")
             raise typer.Exit(130) from None
+
+
+_OWN_PROCESS = object()  # the context's object where the process is ours to slow down
+_NICENESS = 10  # a tenth of the processor's time that an equal would get, and all that is idle
+
+
+def give_way() -> None:
+    """Let other processes come first, unless `$KBAGENT_PRIORITY` is `normal`."""
+    if os.environ.get("KBAGENT_PRIORITY") == "normal" or not hasattr(os, "setpriority"):
+        return
+    if os.getpriority(os.PRIO_PROCESS, 0) < _NICENESS:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
 
 
 _COMPLETION = ("install_completion", "show_completion")  # options of `kbagent` alone
@@ -216,7 +244,7 @@ def main() -> None:
             # A ticket may hold half a surrogate pair; no screen may fail because of that.
             reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="kbagent")
+        app(prog_name="kbagent", obj=_OWN_PROCESS)
     except SystemExit as ended:
         if isinstance(ended.code, int) and "onnxruntime" in sys.modules:
             _leave(ended.code)
