@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Verdict(StrEnum):
@@ -136,6 +137,15 @@ class Attempt:
     verdict: Verdict
     at: datetime | None
     by: str | None
+
+
+class Tried(NamedTuple):
+    """What ranking needs of an attempt. (Issues have thousands: a tuple is made in no time.)"""
+
+    case_id: int
+    resolution_id: int
+    ordinal: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kbagent.model.case import Attempt, AttemptRecord, Resolution, Verdict
+from kbagent.model.case import Attempt, AttemptRecord, Resolution, Tried, Verdict
 from kbagent.store.cases import chunks
 from kbagent.store.moments import to_moment, to_text
 
@@ -113,6 +113,24 @@ def remedied(connection: sqlite3.Connection, issue_ids: Iterable[int]) -> set[in
             chunk,
         )
         found.update(row[0] for row in rows)
+    return found
+
+
+def tried_on(
+    connection: sqlite3.Connection, case_ids: Sequence[int], *, as_of: datetime | None = None
+) -> list[Tried]:
+    """The same attempts in the same order, as far as ranking needs them."""
+    horizon = to_text(as_of) or "9999"
+    found: list[Tried] = []
+    for chunk in chunks(case_ids):
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            "SELECT case_id, resolution_id, ordinal, verdict FROM attempts"
+            f" WHERE case_id IN ({marks}) AND recorded_at <= ?"
+            " AND (retired_at IS NULL OR retired_at > ?) ORDER BY case_id, ordinal, id",
+            (*chunk, horizon, horizon),
+        )
+        found.extend(Tried(case, fix, place, _VERDICTS[told]) for case, fix, place, told in rows)
     return found
 
 

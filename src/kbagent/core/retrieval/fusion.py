@@ -53,7 +53,8 @@ class FusedTerms(NamedTuple):
     @property
     def standing(self) -> float:
         """(1 - e)·matched + e·exact: the score without closeness, alike from query to query."""
-        return (1.0 - self.exact_weight) * self.matched + self.exact_weight * self.exact
+        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
+        return (1.0 - self.exact_weight) * matched + self.exact_weight * self.exact
 
     @property
     def score(self) -> float:
@@ -63,7 +64,8 @@ class FusedTerms(NamedTuple):
         ...            dense_weight=0.8, exact_weight=0.5).score
         0.725
         """
-        near = (1.0 - self.closeness_weight) * self.matched + self.closeness_weight * self.closeness
+        matched = self.dense_weight * self.similarity + (1.0 - self.dense_weight) * self.lexical
+        near = (1.0 - self.closeness_weight) * matched + self.closeness_weight * self.closeness
         return (1.0 - self.exact_weight) * near + self.exact_weight * self.exact
 
 

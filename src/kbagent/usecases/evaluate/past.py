@@ -6,10 +6,9 @@ the very moment of a question is not known to it.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
-from kbagent.model.case import Attempt, Verdict
+from kbagent.model.case import Tried, Verdict
 from kbagent.model.evidence import Pool, Tally
 from kbagent.model.outcome import REWARD, Outcome, OutcomeSource
 from kbagent.usecases.evaluate.history import Event, History
@@ -32,7 +31,7 @@ class Past:
         self._next = 0
         self._root = list(range(len(history.case_ids)))
         self._members = {place: [place] for place in self._root}
-        self._attempts: dict[int, list[Attempt]] = defaultdict(list)
+        self._attempts: dict[int, list[Tried]] = defaultdict(list)
         self._outcomes: dict[int, dict[int, Outcome]] = defaultdict(dict)
         self._tried: Counter[int] = Counter()
         self._worked: defaultdict[int, float] = defaultdict(float)
@@ -132,7 +131,9 @@ class Past:
             self._join(event.place, event.other)
         elif event.attempt is not None:
             approach = self.history.canonical[event.attempt.resolution_id]
-            self._attempts[event.place].append(replace(event.attempt, resolution_id=approach))
+            one = event.attempt
+            tried = Tried(one.case_id, approach, one.ordinal, one.verdict)
+            self._attempts[event.place].append(tried)
             self.tried.add(approach)
         elif event.outcome is not None:
             self._account(event.place, event.outcome, taken_back=event.kind == "undone")

@@ -3,11 +3,11 @@
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from kbagent.core.learning.facets import VERSION_NAMES
-from kbagent.model.case import Attempt, Verdict
+from kbagent.model.case import Tried, Verdict
 from kbagent.model.evidence import Pool, Tally
 from kbagent.model.outcome import REWARD, Outcome, OutcomeSource, Trial
 from kbagent.store import cases, ledger, resolutions
@@ -29,7 +29,7 @@ class Experience:
     """
 
     trials: Mapping[int, tuple[Trial, ...]]
-    attempts: Mapping[int, tuple[Attempt, ...]]
+    attempts: Mapping[int, tuple[Tried, ...]]
     told: Mapping[tuple[int, int], Verdict]
     texts: Mapping[int, str]
     pool: Pool
@@ -50,7 +50,7 @@ def experience(
     How the approaches do elsewhere is left out (an empty pool) unless `pooled`.
     """
     case_ids = sorted(issue_of)
-    attempts = resolutions.attempts_of(connection, case_ids, as_of=as_of)
+    attempts = resolutions.tried_on(connection, case_ids, as_of=as_of)
     outcomes = ledger.standing(connection, case_ids, as_of=as_of)
     used = {a.resolution_id for a in attempts} | {o.resolution_id for o in outcomes}
     known = resolutions.by_ids(connection, used)
@@ -163,16 +163,16 @@ def _goodness(verdict: Verdict) -> float:
 
 
 def _attempts_by_issue(
-    attempts: Sequence[Attempt],
+    attempts: Sequence[Tried],
     issue_of: Mapping[int, int],
     canonical: Mapping[int, int],
-) -> dict[int, tuple[Attempt, ...]]:
+) -> dict[int, tuple[Tried, ...]]:
     """Attempts by issue, each under its canonical approach."""
-    found: dict[int, list[Attempt]] = defaultdict(list)
+    found: dict[int, list[Tried]] = defaultdict(list)
     for attempt in attempts:
         head = canonical[attempt.resolution_id]
         approach = (
-            attempt if attempt.resolution_id == head else replace(attempt, resolution_id=head)
+            attempt if attempt.resolution_id == head else attempt._replace(resolution_id=head)
         )
         found[issue_of[attempt.case_id]].append(approach)
     return {issue: tuple(some) for issue, some in found.items()}
