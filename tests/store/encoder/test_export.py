@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +249,12 @@ def test_counts_and_spans_are_of_the_whole_text(cached, tiny_model):
 
 def test_cores_are_counted():
     assert 1 <= session._cores() <= (os.cpu_count() or 1)
+
+
+def test_an_export_of_another_version_is_called_that_and_not_broken():
+    said = export._why_again(Path("somewhere"), "it is of format 1, not 2")
+    assert "another version of kbagent" in said and "broken" not in said
+    assert "broken (its checksum)" in export._why_again(Path("somewhere"), "its checksum")
 
 
 def test_no_skip_layer_norm_is_left_and_the_parts_say_the_same(tiny_model, tmp_path):

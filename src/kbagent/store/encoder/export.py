@@ -77,7 +77,7 @@ def export_model(
             return
         source = locate(name, download=download)
         if problem is not None:
-            notify(f"The exported encoder in {folder} is broken ({problem}): exporting it again.")
+            notify(_why_again(folder, problem))
             cache.set_aside(folder)
         made = cache.temporary_beside(folder)
         try:
@@ -111,6 +111,12 @@ def _usable(folder: Path) -> str | None:
     if isinstance(manifest, Broken):
         return manifest.reason
     return cache.verify(folder)
+
+
+def _why_again(folder: Path, problem: str) -> str:
+    if problem.startswith("it is of format"):
+        return "The encoder was exported by another version of kbagent: exporting it anew."
+    return f"The exported encoder in {folder} is broken ({problem}): exporting it again."
 
 
 def _run_child(source: ModelSource, made: Path, notify: Callable[[str], None]) -> None:

@@ -63,8 +63,10 @@ def encoder_ahead(kb: KnowledgeBase) -> "Callable[[], Encoder]":
 def _checked(encoder: "Encoder", model: StoredModel | None) -> "Encoder":
     if model is not None and encoder.fingerprint != model.fingerprint:
         raise Damaged(
-            what=f"its vectors were made by another {model.name} than the one found now",
-            hint=f"Run `kbagent model use {model.name}` to encode the cases again.",
+            what=f"its vectors were made by another {model.name} than the one found now"
+            " (other weights, or another version of kbagent)",
+            hint=f"Run `kbagent model use {model.name}`: it encodes the cases again from their"
+            " texts, and nothing is lost.",
         )
     return encoder
 
