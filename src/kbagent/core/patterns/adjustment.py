@@ -21,6 +21,7 @@ from kbagent.core.patterns.casetable import (
 )
 from kbagent.core.patterns.contingency import EXACT_BELOW, exact_mid_p, normal_two_sided
 from kbagent.core.patterns.screening import (
+    LEAST_INFORMATION,
     LEAST_JOINT_INFORMATION,
     LEAST_SHIFT,
     MOST_JOINT,
@@ -227,7 +228,11 @@ def _test_group(
     results: dict[Pair, tuple[float, float]],
     offset: int,
 ) -> None:
-    """Test these pairs in the group's joint strata; a pair they starve gets a smaller group."""
+    """Test these pairs in the group's joint strata; a pair they starve gets a smaller group.
+
+    A pair that even its two strongest confounders starve cannot be told apart from them: it is
+    no pattern. (Were it judged within each alone, each would leave it what the other explains.)
+    """
     pairs = pending[group]
     features = work.table.features.chosen(wanted := sorted({j for j, _ in pairs}))
     levels = sorted({k for _, k in pairs})
@@ -237,11 +242,13 @@ def _test_group(
     for j, k in pairs:
         i, column = wanted.index(j), levels.index(k)
         kept = float(joint.statistic.variance[i, column]) / float(found.crude.variance[j, k])
-        if kept >= LEAST_JOINT_INFORMATION:
+        if kept >= (LEAST_JOINT_INFORMATION if len(group) > 2 else LEAST_INFORMATION):
             work.adjusted_by[j, k + offset] = tuple(work.places[g] for g in group)
             results[j, k] = joint.verdict(i, column)
         elif len(group) > 2:
             _test_group(work, found, group[:-1], {group[:-1]: [(j, k)]}, results, offset)
+        else:
+            results[j, k] = 0.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
