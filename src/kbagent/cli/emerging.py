@@ -71,15 +71,15 @@ def list_releases(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None
     from kbagent.usecases.mine.emerging import all_releases
 
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        found, told = all_releases(base)
+        found = all_releases(base)
     header = ("version", "at", "told")
-    rows = [(one.version, one.at, told) for one in found]
+    rows = [(one.version, one.at, one.told) for one in found]
     match output:
         case Format.JSON:
-            write(to_json(screens.releases_json(found, told=told)))
+            write(to_json(screens.releases_json(found)))
         case Format.CSV:
             write(to_csv(header, rows))
         case Format.MD:
             write(to_markdown(header, rows))
         case _:
-            print_screen(screens.format_releases(found, told=told))
+            print_screen(screens.format_releases(found))

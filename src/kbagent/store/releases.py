@@ -9,11 +9,12 @@ from kbagent.store.moments import known, to_text
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version and when it came out."""
+    """A version and when it came out; `told` is false where the cases' versions say so."""
 
     version: str
     at: datetime
     by: str | None = None
+    told: bool = True
 
 
 def put(connection: sqlite3.Connection, release: Release, now: datetime) -> None:

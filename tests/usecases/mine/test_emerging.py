@@ -5,7 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kbagent.cli.page import draw
-from kbagent.cli.screens.emerging import emerging_csv, emerging_json, format_emerging
+from kbagent.cli.screens.emerging import (
+    emerging_csv,
+    emerging_json,
+    format_emerging,
+    format_releases,
+)
 from kbagent.errors import BadValue
 from kbagent.usecases.mine.emerging import all_releases, emerging, tell_release
 from tests.fakes.desk import Desk, odd_words, ticket
@@ -29,16 +34,24 @@ def test_it_is_calm_before_the_release(shared_sample):
     assert not [one for one in found.rising if "csv-decimal" in one.name]
 
 
-def test_releases_told_by_people_take_the_place_of_guesses(sample):
-    guessed, told = all_releases(sample)
-    assert not told
-    assert "4.2" in [one.version for one in guessed]
-    tell_release(sample, "4.2", RELEASED, by="ana")
-    assert all_releases(sample)[0][0].at == RELEASED
-    tell_release(sample, "4.2", RELEASED - timedelta(days=1))
-    known, told = all_releases(sample)
-    assert told
-    assert [(one.version, one.at) for one in known] == [("4.2", RELEASED - timedelta(days=1))]
+def test_a_release_told_of_takes_the_place_of_its_guess_and_of_no_other(sample):
+    guessed = all_releases(sample)
+    assert not any(one.told for one in guessed)
+    versions = [one.version for one in guessed]
+    assert "4.2" in versions
+    tell_release(sample, "v4.2", RELEASED, by="ana")
+    known = all_releases(sample)
+    assert sorted(one.version.removeprefix("v") for one in known) == sorted(versions)
+    assert [(one.version, one.at, one.by) for one in known if one.told] == [
+        ("v4.2", RELEASED, "ana")
+    ]
+    screen = draw(format_releases(known), 80)
+    assert "2026-02-17  v4.2\n" in screen
+    assert "4.3 *" in screen
+    found = emerging(sample, as_of=RELEASED + timedelta(days=9))
+    assert "1 as people told, " in draw(format_emerging(found), 80)
+    tell_release(sample, "v4.2", RELEASED - timedelta(days=1))
+    assert [one.at for one in all_releases(sample) if one.told] == [RELEASED - timedelta(days=1)]
     with pytest.raises(BadValue):
         tell_release(sample, "  ", RELEASED)
 

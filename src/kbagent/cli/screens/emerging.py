@@ -122,8 +122,7 @@ def emerging_json(found: Emerging) -> dict[str, Any]:
         "rising": [_row(one) for one in found.rising],
         "new_problems": [_newcomer_row(one) for one in found.newcomers],
         "releases": [
-            {"version": one.version, "at": one.at, "told": found.releases_told}
-            for one in found.releases
+            {"version": one.version, "at": one.at, "told": one.told} for one in found.releases
         ],
     }
 
@@ -138,27 +137,36 @@ def emerging_markdown(found: Emerging) -> str:
     return to_markdown(HEADER, _table(found))
 
 
-def format_releases(found: list[Release], *, told: bool) -> RenderableType:
+def format_releases(found: list[Release]) -> RenderableType:
     """The releases, and where they are known from."""
     if not found:
         return Text("No release is known. Tell of one: kbagent release add VERSION --at DATE")
-    lines = [Text(f"{figures.day(one.at)}  {one_line(one.version, 40)}") for one in found]
-    if not told:
-        note = "first case of each version; nobody told of a release: kbagent release add"
+    lines = [
+        Text(f"{figures.day(one.at)}  {one_line(one.version, 40)}{'' if one.told else ' *'}")
+        for one in found
+    ]
+    if not all(one.told for one in found):
+        note = "* first case of the version; nobody told of this release: kbagent release add"
         lines.append(Text(note, "dim"))
     return Group(*lines)
 
 
-def releases_json(found: list[Release], *, told: bool) -> list[dict[str, Any]]:
+def releases_json(found: list[Release]) -> list[dict[str, Any]]:
     """The same for a script."""
-    return [{"version": one.version, "at": one.at, "by": one.by, "told": told} for one in found]
+    return [{"version": one.version, "at": one.at, "by": one.by, "told": one.told} for one in found]
 
 
 def _compared(found: Emerging) -> str:
     if not found.releases:
         return "No release is known to compare with: kbagent release add VERSION --at DATE"
-    basis = "as people told" if found.releases_told else "taken from the cases' versions"
-    return f"compared with {len(found.releases)} releases, {basis}"
+    told = sum(one.told for one in found.releases)
+    shown = len(found.releases) - told
+    if told and shown:
+        basis = f"{told} as people told, {shown} taken from the cases' versions"
+    else:
+        basis = "as people told" if told else "taken from the cases' versions"
+    number = len(found.releases)
+    return f"compared with {number} release{'s' if number > 1 else ''}, {basis}"
 
 
 def _rising(one: Rising) -> list[RenderableType]:

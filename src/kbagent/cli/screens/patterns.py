@@ -73,8 +73,7 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "tested": found.tested,
         "min_support": found.supported,
         "releases": [
-            {"version": one.version, "at": one.at, "told": found.releases_told}
-            for one in found.releases
+            {"version": one.version, "at": one.at, "told": one.told} for one in found.releases
         ],
         "patterns": [
             {**_row(one, found), "explains": list(one.pattern.explains), "cases": list(one.cases)}

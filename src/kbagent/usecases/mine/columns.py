@@ -7,7 +7,7 @@ satisfaction, close codes). Reads by streaming; what stays in memory are numbers
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -251,22 +251,33 @@ def known_releases(
     found: Columns,
     factors: Sequence[Factor],
     until: datetime | None = None,
-) -> tuple[list[Release], bool]:
-    """The releases told of, else what the version facet shows; and whether they were told.
+) -> list[Release]:
+    """The releases that people told of, and those that the version facet shows; oldest first.
 
     From a facet a release is the first case of a version, where the version was not there from
-    the beginning.
+    the beginning. What people say of a version takes the place of what its cases show, also
+    where they say that it came out only after `until`.
     """
-    told = [one for one in releases.everyone(connection) if until is None or one.at < until]
-    if told:
-        return told, True
+    told = releases.everyone(connection)
+    stated = {_plain(one.version) for one in told}
+    shown = [one for one in _shown(found, factors) if _plain(one.version) not in stated]
+    made = [*(one for one in told if until is None or one.at < until), *shown]
+    return sorted(made, key=lambda one: (one.at, one.version))
+
+
+def _plain(version: str) -> str:
+    """A version however it is spelt: v4.2 and 4.2 are one."""
+    return version.strip().casefold().removeprefix("v")
+
+
+def _shown(found: Columns, factors: Sequence[Factor]) -> Iterator[Release]:
+    """The releases that the first cases of versions stand for."""
     versions = [factor for factor in factors if factor.name.casefold() in VERSION_NAMES]
     if not versions or not found.size:
-        return [], False
-    codes, made = versions[0].codes, []
+        return
+    codes = versions[0].codes
     for level, name in enumerate(versions[0].levels):
         rows = np.flatnonzero(codes == level)
         first = found.at(int(rows[0])) if rows.size >= FEWEST_FIRST else None
         if first is not None and (first - found.at(0)).days >= BEFORE_FIRST_DAYS:
-            made.append(Release(name, first))
-    return sorted(made, key=lambda one: (one.at, one.version)), False
+            yield Release(name, first, told=False)

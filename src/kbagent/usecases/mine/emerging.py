@@ -83,7 +83,6 @@ class Emerging:
     rising: tuple[Rising, ...]
     newcomers: tuple[Newcomer, ...]
     releases: tuple[Release, ...]
-    releases_told: bool
 
 
 def emerging(
@@ -99,9 +98,9 @@ def emerging(
     """
     whole = load_columns(kb.connection, until=as_of)
     factors = cohort_factors(kb.connection, whole)
-    released, told = known_releases(kb.connection, whole, factors, as_of)
+    released = known_releases(kb.connection, whole, factors, as_of)
     if not whole.size:
-        return Emerging(0, 0, None, (), (), tuple(released), told)
+        return Emerging(0, 0, None, (), (), tuple(released))
     scene = scene_of(kb, whole, factors, released, as_of)
     found: list[Rising] = []
     groups: list[Newcomer] = []
@@ -119,7 +118,6 @@ def emerging(
         tuple(found),
         tuple(groups),
         tuple(released),
-        told,
     )
 
 
@@ -139,8 +137,8 @@ def tell_release(
     return release
 
 
-def all_releases(kb: KnowledgeBase) -> tuple[list[Release], bool]:
-    """The releases told of, else what the version facet shows; and whether they were told."""
+def all_releases(kb: KnowledgeBase) -> list[Release]:
+    """The releases told of and those that the version facet shows, oldest first."""
     found = load_columns(kb.connection)
     return known_releases(kb.connection, found, cohort_factors(kb.connection, found))
 

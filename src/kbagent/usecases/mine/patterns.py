@@ -95,7 +95,6 @@ class Patterns:
     apparent: tuple[Apparent, ...]
     names: Mapping[str, str]
     releases: tuple[Release, ...]
-    releases_told: bool
     muted: int
     gone: tuple[str, ...]
     zone: str = "UTC"
@@ -111,7 +110,7 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     connection = kb.connection
     found = load_columns(connection, scope_of(connection, asked.request).case_ids)
     factors = cohort_factors(connection, found)
-    released, by_people = known_releases(connection, found, factors)
+    released = known_releases(connection, found, factors)
     settings = Settings(min_lift=asked.min_lift)
     discovery_patterns: Sequence[Pattern] = ()
     phrased: Sequence[Formulation] = ()
@@ -148,7 +147,6 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         apparent=apparent,
         names=_names(kb, discovery_patterns),
         releases=tuple(released),
-        releases_told=by_people,
         muted=muted,
         gone=gone,
         zone=str(asked.zone),
