@@ -1,9 +1,12 @@
 """The CUSUM: when it speaks, when it is silent, and where it puts the change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kbagent.core.learning.change import Watch, last_break, observe
+from kbagent.core.learning.change import Watch, last_break, observe, pooled_break
+from kbagent.model.outcome import Trial
 from tests.core.learning.trials import START, trials
 
 
@@ -103,3 +106,47 @@ def test_less_trusted_outcomes_take_longer(weight: float) -> None:
         steps += 1
     assert steps == (6 if weight == 1.0 else 23)
     assert fell == steps
+
+
+def _mixed(*parts: tuple[int, list[float]]) -> list[Trial]:
+    """Outcomes on these issues, one a day, in this order."""
+    every = []
+    for issue, rewards in parts:
+        every += trials(rewards, issue=issue, day=len(every))
+    return every
+
+
+class TestAFixOverSeveralIssues:
+    def test_a_fall_that_no_issue_alone_can_tell_is_noticed(self) -> None:
+        history = _mixed((1, [1.0] * 13), (2, [1.0] * 5), (1, [0.0] * 3), (2, [0.0] * 2))
+        for issue in (1, 2):
+            assert last_break([t for t in history if t.issue_id == issue], 0.7, 4.0)[1] is None
+        since, broke = pooled_break(history, 0.7, 4.0)
+        assert broke is not None
+        assert (broke.worked_before, broke.tried_before) == (18.0, 18.0)
+        assert (broke.worked_since, broke.tried_since) == (0.0, 5.0)
+        assert [t.issue_id for t in since] == [1, 1, 1, 2, 2]
+
+    def test_failing_where_it_never_worked_is_no_fall(self) -> None:
+        assert pooled_break(_mixed((1, [1.0] * 18), (2, [0.0] * 12)), 0.7, 4.0) == ((), None)
+
+    def test_a_move_to_an_issue_where_it_always_was_poor_is_no_fall(self) -> None:
+        poor = [1.0, 0.0, 0.0] * 4
+        early = [part for one in poor for part in ((1, [1.0] * 5), (2, [one]))]
+        history = _mixed(*early, (2, [0.0] * 9))
+        assert pooled_break(history, 0.7, 4.0)[1] is None
+        whole = [replace(t, issue_id=1) for t in history]
+        assert pooled_break(whole, 0.7, 4.0)[1] is not None  # of one issue it would be a fall
+
+    def test_steady_rates_raise_few_alarms_however_the_mix_moves(self) -> None:
+        rng, false, counted = np.random.default_rng(77), 0, 0
+        for _ in range(150):
+            rates = np.clip(rng.uniform(0.6, 0.95) + rng.normal(0, 0.1, 3), 0.05, 0.98)
+            size = int(rng.integers(40, 160))
+            issues = rng.integers(0, 3, size).tolist()
+            history = _mixed(*((i, [float(rng.random() < rates[i])]) for i in issues))
+            false, counted = (
+                false + (pooled_break(history, 0.7, 4.0)[1] is not None),
+                counted + size,
+            )
+        assert 1000 * false / counted <= 1.0

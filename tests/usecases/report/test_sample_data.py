@@ -17,8 +17,9 @@ from kbagent.cli.screens.reports import format_report
 from kbagent.store.encoder.session import load_encoder
 from kbagent.store.knowledge_base import KnowledgeBase, create_knowledge_base
 from kbagent.usecases.demonstration import import_samples
+from kbagent.usecases.mine.columns import load_columns
 from kbagent.usecases.report.compounding import Report, report
-from kbagent.usecases.report.hazards import FEWEST_SOLVED
+from kbagent.usecases.report.hazards import FEWEST_SOLVED, stopped
 
 pytestmark = pytest.mark.model
 
@@ -125,3 +126,15 @@ def test_nothing_is_claimed_that_the_data_do_not_hold(made):
     screen = draw(format_report(found, 80), 80)
     assert "raster" in screen.lower()
     assert "Fixes that stopped working" in screen
+
+
+def test_the_fix_that_stopped_is_told_though_its_problem_fell_into_several_issues(tmp_path):
+    """As imported, before anybody joined issues or wordings: five failures in a row."""
+    with create_knowledge_base(tmp_path / "kb") as kb:
+        import_samples(kb, load_encoder(), SAMPLES / "exports", lambda *_: None, lambda _: None)
+        (told,) = stopped(kb, load_columns(kb.connection))
+        assert "pooler" in told.text
+        assert told.broke.at > RELEASE_42
+        assert (told.broke.worked_since, told.broke.tried_since) == (0.0, 5.0)
+        assert told.broke.worked_before / told.broke.tried_before > 0.9
+        assert len(told.issues) > 1

@@ -242,6 +242,9 @@ def gone(one: Gone) -> str:
     before = f"{figures.number(broke.worked_before)} of {figures.number(broke.tried_before)}"
     since = f"{figures.number(broke.worked_since)} of {figures.number(broke.tried_since)}"
     told = f"worked {before} times before {figures.day(broke.at)}, {since} since"
+    others = ", ".join(f"i{i}" for i in one.stopped.issues if i != one.stopped.issue_id)
+    if others:
+        told += f" (counted together with {others}, where it failed too)"
     if one.instead_id is None:
         return f"{told}; nothing else is known to work since"
     rate = f"{figures.number(one.worked)} of {figures.number(one.tried)}"

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import numpy as np
 
-from kbagent.core.learning.change import last_break
+from kbagent.core.learning.change import last_break, pooled_break
 from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.retrieval.versions import has_number, version_key
 from kbagent.model.case import Verdict
@@ -65,13 +65,18 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A fix that stopped working on an issue."""
+    """A fix that stopped working on an issue.
+
+    `issues` are all on which it was watched together, when no issue alone has enough outcomes to
+    tell: then `broke` counts over them, and `issue_id` is the one on which it failed most.
+    """
 
     issue_id: int
     title: str
     resolution_id: int
     text: str
     broke: Break
+    issues: tuple[int, ...] = ()
 
 
 def stated_versions(connection: sqlite3.Connection) -> dict[int, str]:
@@ -203,22 +208,59 @@ def stopped(
             cells[int(found.issue[place]), row[2]].append(i)
     mean = total / max(len(rows), 1)
     strength = policies.live(kb.connection).parameters.prior_strength
-    broken: list[tuple[int, int, Break]] = []
-    for (issue, approach), own in sorted(cells.items()):
-        if len(own) <= FEWEST_TRIED:
-            continue
-        trials = [_trial(issue, rows[i]) for i in own]
-        _, broke = last_break(trials, mean, strength)
-        inside = broke is not None and (since is None or broke.at >= since)
-        if broke is not None and inside and (until is None or broke.at < until):
-            broken.append((issue, approach, broke))
-    titles = issue_titles(kb, sorted({one[0] for one in broken}))
-    texts = resolutions.by_ids(kb.connection, {one[1] for one in broken})
+    told = [
+        _Told(issue, approach, broke)
+        for (issue, approach), own in sorted(cells.items())
+        if len(own) > FEWEST_TRIED
+        for broke in [last_break([_trial(issue, rows[i]) for i in own], mean, strength)[1]]
+        if broke is not None
+    ]
+    alone = {one.resolution_id for one in told}
+    trials: defaultdict[int, list[Trial]] = defaultdict(list)
+    for (issue, approach), own in cells.items():
+        if approach not in alone:
+            trials[approach] += [_trial(issue, rows[i]) for i in own]
+    for approach in sorted(trials):
+        if len(trials[approach]) > FEWEST_TRIED:
+            told += _together(approach, trials[approach], mean, strength)
+    broken = [
+        one
+        for one in told
+        if (since is None or one.broke.at >= since) and (until is None or one.broke.at < until)
+    ]
+    titles = issue_titles(kb, sorted({one.issue_id for one in broken}))
+    texts = resolutions.by_ids(kb.connection, {one.resolution_id for one in broken})
     made = [
-        Stopped(issue, titles.get(issue, ""), approach, texts[approach].text, broke)
-        for issue, approach, broke in broken
+        Stopped(
+            one.issue_id,
+            titles.get(one.issue_id, ""),
+            one.resolution_id,
+            texts[one.resolution_id].text,
+            one.broke,
+            one.issues,
+        )
+        for one in broken
     ]
     return tuple(sorted(made, key=lambda one: (-one.broke.at.timestamp(), one.issue_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A change that was noticed, on one issue or on several together."""
+
+    issue_id: int
+    resolution_id: int
+    broke: Break
+    issues: tuple[int, ...] = ()
+
+
+def _together(approach: int, trials: list[Trial], mean: float, strength: float) -> Iterator[_Told]:
+    """The change of a fix over all issues on which it had worked, when there are several."""
+    trials.sort(key=lambda one: (one.at, one.id))
+    since, broke = pooled_break(trials, mean, strength)
+    failed = Counter(one.issue_id for one in since if one.reward < 1.0)
+    if broke is not None and len({one.issue_id for one in trials}) > 1:
+        yield _Told(_most_used(failed), approach, broke, tuple(sorted(failed)))
 
 
 def _trial(issue: int, row: tuple[int, int, int, str, str]) -> Trial:

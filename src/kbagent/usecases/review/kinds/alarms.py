@@ -23,6 +23,8 @@ def items(ground: Ground) -> Iterator[Item]:
 def _item(ground: Ground, one: Stopped) -> Item:
     broke, fix, issue = one.broke, f"r{one.resolution_id}", f"i{one.issue_id}"
     since = f"{broke.at:%Y-%m-%d}"
+    others = ", ".join(f"i{other}" for other in one.issues if other != one.issue_id)
+    together = (f"counted together with {others}, where it failed too",) if others else ()
     noticed = f", noticed on {broke.noticed_at:%Y-%m-%d}" if broke.noticed_at else ""
     return Item(
         key=f"alarm:{fix}:{issue}",
@@ -32,6 +34,7 @@ def _item(ground: Ground, one: Stopped) -> Item:
         evidence=(
             f"it worked {broke.worked_before:g} of {broke.tried_before:g} times until {since}",
             f"since then {broke.worked_since:g} of {broke.tried_since:g}{noticed}",
+            *together,
         ),
         accept=Choice(
             Answer.ACCEPT,
