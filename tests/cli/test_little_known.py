@@ -92,3 +92,17 @@ def test_route_abstains_and_says_so(little):
     told = invoke("route", "the printer hangs", kb=kb)
     assert told.code == ran.code
     assert told.out.strip() or told.err.strip()
+
+
+def test_evaluate_prints_no_number_that_was_not_measured(little):
+    which, kb = little
+    if which == "empty":
+        assert "Bring in cases first" in invoke("evaluate", kb=kb).err
+        return
+    screen = invoke("evaluate", kb=kb).out
+    assert "0.000" not in screen
+    told = invoke("evaluate", "--format", "json", kb=kb).json
+    success = {told["standings"]["BM25 only"][one] for one in ("success@1", "success@3", "MRR")}
+    assert success == {None}
+    assert not {"success@1", "MRR"} & {one for some in told["differences"].values() for one in some}
+    assert ("Nothing could be measured" in screen) == (which == "one case")

@@ -1,12 +1,13 @@
 """The replay of routing: better than the most frequent label where text tells; silent without."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kbagent.cli.page import draw
-from kbagent.cli.screens.routing import format_routing, routing_json
+from kbagent.cli.screens.routing import NO_BETTER, format_routing, routing_json
 from kbagent.errors import UnknownHandle
 from kbagent.usecases.evaluate.routing import replay_routing
 from tests.fakes.desk import Desk, ticket
@@ -48,6 +49,7 @@ def test_what_the_text_tells_is_foretold(desk: Desk):
     assert [one.name for one in found.missing] == ["escalated"]
     screen = draw(format_routing(found), 80)
     assert "the most frequent value 67 %" in screen
+    assert NO_BETTER not in screen
     assert max(map(len, screen.splitlines())) <= 80
     told = routing_json(found)["facets"][0]
     assert told["router"]["accuracy"] > told["majority"]["accuracy"]
@@ -79,3 +81,11 @@ def test_with_little_it_says_what_is_missing(desk: Desk, count, words):
     if count:
         bring(desk, count)
     assert words in draw(format_routing(replay_routing(desk.kb)), 80)
+
+
+def test_a_router_that_beats_nothing_is_called_so(desk: Desk):
+    bring(desk, 240)
+    found = replay_routing(desk.kb)
+    (queue,) = found.replayed
+    useless = replace(queue, marks=replace(queue.marks, accuracy=queue.majority.accuracy))
+    assert NO_BETTER in draw(format_routing(replace(found, replayed=(useless,))), 80)

@@ -10,14 +10,22 @@ from kbagent.usecases.evaluate.evaluation import Evaluation
 
 _HEAD = f"  {'':<14}{'success@1':>11}{'success@3':>11}{'MRR':>9}{'recall':>9}"
 
+UNMEASURED = (
+    "Nothing could be measured: of no case is it known what worked.\n"
+    "Outcomes come with exports, or by: kbagent worked 1 --case CASE"
+)
+
 
 def format_evaluation(found: Evaluation) -> RenderableType:
     """The screen of an evaluation."""
+    if not found.questions:
+        return Text(UNMEASURED)
     lines = [_about(found), Text(_HEAD, style="dim")]
-    lines += [_standing(name, measures) for name, measures in found.standings]
+    known = found.answerable > 0
+    lines += [_standing(name, measures, known=known) for name, measures in found.standings]
     for name, differences in found.differences:
         lines.append(Text(f"  against {name} (95 % interval, in points):", style="dim"))
-        lines += [_difference(one) for one in differences]
+        lines += [_difference(one) for one in differences if known or one.measure == "recall"]
     logged = "  from logged lookups (off-policy, reward of the first shown):"
     lines.append(Text(logged, style="dim"))
     lines += [_estimate(one) for one in found.off_policy]
@@ -34,10 +42,10 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
         "last": found.last,
         "standings": {
             name: {
-                "success@1": one.success_at_1,
-                "success@3": one.success_at_3,
-                "MRR": one.reciprocal_rank,
-                "recall": one.recall,
+                "success@1": one.success_at_1 if found.answerable else None,
+                "success@3": one.success_at_3 if found.answerable else None,
+                "MRR": one.reciprocal_rank if found.answerable else None,
+                "recall": one.recall if found.questions else None,
             }
             for name, one in found.standings
         },
@@ -45,8 +53,10 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
             name: {
                 one.measure: {"difference": one.difference, "low": one.low, "high": one.high}
                 for one in some
+                if found.answerable or one.measure == "recall"
             }
             for name, some in found.differences
+            if found.questions
         },
         "off_policy": [estimate_json(one) for one in found.off_policy],
     }
@@ -71,8 +81,11 @@ def _about(found: Evaluation) -> Text:
     return head
 
 
-def _standing(name: str, one: Measures) -> Text:
+def _standing(name: str, one: Measures, *, known: bool) -> Text:
+    """One line; where nothing had worked before, success was not measured and is a dash."""
     recall = "–" if one.recall is None else f"{one.recall:.3f}"
+    if not known:
+        return Text(f"  {name:<14}{'–':>11}{'–':>11}{'–':>9}{recall:>9}")
     return Text(
         f"  {name:<14}{one.success_at_1:>11.3f}{one.success_at_3:>11.3f}"
         f"{one.reciprocal_rank:>9.3f}{recall:>9}"

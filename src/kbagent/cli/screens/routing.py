@@ -9,6 +9,8 @@ from kbagent.cli.screens import figures
 from kbagent.core.patterns.marking import Marks
 from kbagent.usecases.evaluate.routing import Replayed, RoutingReplay
 
+NO_BETTER = "no better than always naming the most frequent value: do not route by it"
+
 
 def format_routing(found: RoutingReplay) -> RenderableType:
     """The screen."""
@@ -67,6 +69,7 @@ def _facet(one: Replayed, confident_at: float) -> list[RenderableType]:
         _in(f1),
         _in(f"{answered} {figures.percent(one.marks.answered)}{share}"),
         _in(f"its confidence is off by {off} on average (expected calibration error)"),
+        *([_in(NO_BETTER)] if one.marks.accuracy <= one.majority.accuracy else []),
     ]
 
 
