@@ -198,11 +198,19 @@ def test_who_stops_reading_ends_the_command_quietly(kb):
 INTERRUPTED = 1800  # cases: seconds of importing are left when the first batch is stored
 
 
+HEARING = """
+import signal  # a shell that starts the tests in the background has told them to ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from kbagent.cli.app import main
+main()
+"""
+
+
 def test_control_c_ends_an_import_kindly_and_the_next_goes_on(tmp_path):
     export = write_cases(tmp_path / "cases.jsonl", INTERRUPTED)
     kb = tmp_path / "kb"
     process = subprocess.Popen(
-        [sys.executable, "-m", "kbagent", "import", str(export), "--kb", str(kb)],
+        [sys.executable, "-c", HEARING, "import", str(export), "--kb", str(kb)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
