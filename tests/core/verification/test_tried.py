@@ -53,3 +53,30 @@ def test_same_thing_other_act_is_not_ruled_out():
 def test_no_resolution_is_tried_by_a_text_without_reports():
     assert tried_clauses("The mail is stuck; the screen is black") == ()
     assert already_tried("We already did everything", ["", "the and of"]) == ()
+
+
+RASTER = "Set the print path of the station to Raster instead of Native. Image is there."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Setting the print path of the station to Raster instead of Native did not help.",
+        "blank labels on 4.3; tried: raster path. no luck",
+        "We tried the raster path.",
+    ],
+)
+def test_what_did_not_help_or_is_named_in_short_was_tried(text):
+    assert already_tried(text, [RASTER, "Swap the print head"])[0].position == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We have not set the path to Raster instead of Native yet.",
+        "We tried labels.",  # one telling word names no fix
+        "We used the queue instead of the raster path.",
+    ],
+)
+def test_what_was_not_done_or_not_named_was_not_tried(text):
+    assert already_tried(text, [RASTER]) == ()

@@ -4,7 +4,9 @@ import pytest
 
 from kbagent.errors import BadValue
 from kbagent.usecases.learn import confidence
+from kbagent.usecases.maintain.reencoding import use_model
 from tests.fakes.desk import Desk, same_as, ticket, tried
+from tests.fakes.encoder import FakeEncoder
 
 SYMPTOMS = (
     "printer feeds blank labels",
@@ -106,3 +108,12 @@ def test_a_look_back_beyond_what_was_kept_says_so(history):
     history.kb.connection.execute("DELETE FROM events WHERE type = ?", (confidence.EVENT,))
     found = history.ask(SYMPTOMS[0], as_of=history.clock.tick())
     assert any("today's confidence" in note for note in found.notes)
+
+
+def test_another_encoder_asks_for_another_learning_and_has_the_fixes_too(history):
+    confidence.learn_confidence(history.kb, history.encoder)
+    assert confidence.is_current(history.kb)
+    before = history.one("SELECT count(*) FROM fix_vectors")
+    use_model(history.kb, FakeEncoder(name="other", dimension=32), lambda *_: None)
+    assert not confidence.is_current(history.kb)
+    assert history.one("SELECT count(*) FROM fix_vectors") == 2 * before > 0

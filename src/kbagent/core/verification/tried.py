@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from kbagent.core.text.tokens import tokens
 
 OVERLAP = 0.5  # share of a resolution's telling words that the clause must hold
+WHOLE = 0.99  # share of a short clause's telling words that the resolution must hold instead
+FEWEST_WORDS = 2  # telling words of a clause from which that counts
 _TRIED = re.compile(
     r"""\b(?:
       already
@@ -48,6 +50,7 @@ _HELPED_NOT = re.compile(
     r"\b(?:did|does|do)(?:n't|n’t| not) (?:help|work|fix|solve|change|make)|not (?:help|work)",
     re.IGNORECASE,
 )
+_INSTEAD = re.compile(r"\b(?:instead(?: of)?|rather than)\b", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"(?<![.!?;\n])[.!?;\n]+(?=\s|$)|\s(?:but|however|though|because|so)\b(?=\s)", re.IGNORECASE
 )
@@ -55,7 +58,7 @@ _COMMON_WORDS = """a about after again all already also an and any app applicati
     been both but by can could did do doe doesn don done each even every first for from get go got
     had has have he help i if in into is it its just like make me more my new no not now of off ok
     old on one only open or our out please problem set she should so some still t than that the
-    their them then there they thi this to too tried try trying up use used user using ve was we
+    their them then there they thi this to too tri tried try trying up use used user using ve was we
     well were what when where which while will with without work worked would yet you your issue
     fix"""  # tokens that say nothing of what a resolution does
 _COMMON = frozenset(_COMMON_WORDS.split())
@@ -94,7 +97,8 @@ def already_tried(text: str, resolutions: Sequence[str]) -> tuple[Tried, ...]:
 
     A resolution counts as tried when one clause holds at least `OVERLAP` of its telling words
     (stems, without common words; of a long resolution its first ten), the first of which, the
-    thing that was done, must be among them. Empty resolutions are never tried.
+    thing that was done, must be among them; or when it holds all telling words of a clause that
+    has two or more ('tried: raster path'). Empty resolutions are never tried.
 
     >>> [t.position for t in already_tried("We already reinstalled Outlook.",
     ...                                    ["Reinstall Outlook", "Repair the profile"])]
@@ -105,7 +109,7 @@ def already_tried(text: str, resolutions: Sequence[str]) -> tuple[Tried, ...]:
     for position, resolution in enumerate(resolutions):
         wanted = list(dict.fromkeys(_ordered_stems(resolution)))[:10]
         best = max(
-            ((_overlap(wanted, held), clause) for clause, held in clauses),
+            ((_likeness(wanted, held, resolution), clause) for clause, held in clauses),
             default=(0.0, ""),
             key=lambda pair: pair[0],
         )
@@ -115,13 +119,34 @@ def already_tried(text: str, resolutions: Sequence[str]) -> tuple[Tried, ...]:
 
 
 def _left_undone(clause: str) -> bool:
-    return bool(_UNDONE.search(_HELPED_NOT.sub(" ", clause)))
+    """Whether it tells what was not done; what 'did not help' was done, instead of what ever."""
+    if _HELPED_NOT.search(clause):
+        clause = _HELPED_NOT.sub(" ", _INSTEAD.sub(" ", clause))
+    return bool(_UNDONE.search(clause))
+
+
+def _likeness(wanted: Sequence[str], held: frozenset[str], resolution: str) -> float:
+    """The share of the resolution that the clause holds, or of the clause that it holds."""
+    overlap = _overlap(wanted, held)
+    if overlap >= OVERLAP or len(held) < FEWEST_WORDS or not wanted:
+        return overlap
+    share = len(held & _stems(resolution)) / len(held)
+    return share if share >= WHOLE else overlap
 
 
 def _overlap(wanted: Sequence[str], held: frozenset[str]) -> float:
     if not wanted or wanted[0] not in held:
         return 0.0
     return sum(word in held for word in wanted) / len(wanted)
+
+
+def telling_words(text: str) -> frozenset[str]:
+    """The stems of `text` that say what something is about.
+
+    >>> sorted(telling_words("We already set the raster path."))
+    ['path', 'rast']
+    """
+    return _stems(text)
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -141,9 +141,17 @@ def _in_force(values: dict[str, Any]) -> Certain:
 
 
 def is_current(kb: KnowledgeBase) -> bool:
-    """Whether what was learned knows of relatives; what was learned before they were does not."""
+    """Whether what was learned knows of relatives, and of the encoder that serves now."""
     kept = settings.get(kb.connection, KEY)
-    return kept is None or "kin" in json.loads(kept)
+    if kept is None:
+        return True
+    values = json.loads(kept)
+    return "kin" in values and values.get("model") == _active(kb)
+
+
+def _active(kb: KnowledgeBase) -> int | None:
+    model = models.active(kb.connection)
+    return None if model is None else model.id
 
 
 def is_known_at(kb: KnowledgeBase, as_of: datetime) -> bool:
@@ -212,7 +220,13 @@ def prospect(
     half = len(labels.right) // 2  # what comes resembles the later half, not the empty beginning
     confidence = line.confidence(labels.clear[half:], labels.near[half:])
     threshold, basis = _threshold(promise, confidence, labels.right[half:], labels.independent)
-    content = {"line": _line(line), "threshold": threshold, "basis": basis, "kin": labels.kin}
+    content = {
+        "line": _line(line),
+        "threshold": threshold,
+        "basis": basis,
+        "kin": labels.kin,
+        "model": _active(kb),
+    }
     return Prospect(promise, _in_force(content), json.dumps(content))
 
 

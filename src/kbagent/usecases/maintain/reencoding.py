@@ -1,4 +1,4 @@
-"""Changing the encoder: every case is encoded again while the old vectors serve.
+"""Changing the encoder: every case and fix is encoded again while the old vectors serve.
 
 Interrupted, the same command goes on where it stopped: what is encoded is stored batch by batch.
 The new encoder takes over in the transaction in which nothing is left to encode, so no case that
@@ -15,6 +15,7 @@ from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.models import StoredModel
 from kbagent.usecases.maintain.encoding import enrolled
 from kbagent.usecases.maintain.indexing import refresh_indexes
+from kbagent.usecases.retain.fixes import encode_fixes
 
 BATCH = 256  # cases a transaction
 
@@ -25,10 +26,12 @@ def use_model(kb: KnowledgeBase, encoder: Encoder, progress: Progress) -> Stored
     """Make an encoder the one that serves; `progress` is told cases done and cases in all."""
     model = enrolled(kb, encoder)
     if model.state == "active":
+        encode_fixes(kb, encoder, model.id)
         refresh_indexes(kb, model)  # it may have been stopped between the switch and this
         return model
     while True:
         encode_missing(kb, encoder, model.id, progress)
+        encode_fixes(kb, encoder, model.id)
         with kb.database.write() as connection:
             if not _not_encoded(connection, model.id, 1):
                 models.set_state(connection, model.id, "active")

@@ -6,15 +6,18 @@ rewording of something tried counts as tried too.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from kbagent.core.verification.tried import already_tried, tried_clauses
+from kbagent.core.verification.tried import already_tried, telling_words, tried_clauses
 from kbagent.store import fixes, models
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.passages import Vectors
 
 SAID = 0.6  # cosine of clause and resolution; on the sample data others lie below .55
+NAMED = 0.5  # the same where the clause names something that few of the others have
+RARE = 3  # at most one in so many of the issue's resolutions has it
 REWORDED = 0.82  # cosine of two wordings of one act; two acts on one thing reach .8
 _MOST_CLAUSES = 6
 _COMMA = re.compile(r"\s*[,;:]\s+")
@@ -33,20 +36,40 @@ def tried_by_ticket(
         ids[one.position]: one.clause for one in already_tried(text, [resolutions[i] for i in ids])
     }
     found |= {one: "answered before in this run" for one in excluded if one in resolutions}
-    told = set(found.values())
-    clauses = [act for act in _acts(text) if not any(act in one for one in told)]
+    clauses = _acts(text)
     model = models.active(kb.connection)
     if model is None or not (clauses or found):
         return found
     vectors = fixes.vectors(kb.connection, model.id, ids)
     if clauses and vectors:
         spoken = encoder.encode(clauses)
+        shared = _shared_words(clauses, resolutions)
         for one in ids:
             if one in vectors and one not in found:
                 similar = spoken @ vectors[one]
-                if float(similar.max()) >= SAID:
-                    found[one] = clauses[int(similar.argmax())]
+                least = [NAMED if place in shared[one] else SAID for place in range(len(clauses))]
+                said = int((similar - least).argmax())
+                if float(similar[said]) >= least[said]:
+                    found[one] = clauses[said]
     return found | _reworded(found, vectors, ids)
+
+
+def _shared_words(
+    clauses: Sequence[str], resolutions: Mapping[int, str]
+) -> dict[int, frozenset[int]]:
+    """resolution → the clauses that name something of it which few of the others have."""
+    words = {one: frozenset(telling_words(text)) for one, text in resolutions.items()}
+    counts = Counter(word for some in words.values() for word in some)
+    most = max(1, len(words) // RARE)
+    spoken = [frozenset(telling_words(clause)) for clause in clauses]
+    return {
+        one: frozenset(
+            place
+            for place, said in enumerate(spoken)
+            if any(counts[word] <= most for word in said & words[one])
+        )
+        for one in resolutions
+    }
 
 
 def _reworded(
