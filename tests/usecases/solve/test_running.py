@@ -259,3 +259,14 @@ def test_what_replaced_a_failed_fix_and_worked_is_tried_first_the_next_time(desk
     fix = desk.one("SELECT id FROM resolutions WHERE text = ?", OTHER)
     pin(desk.kb, f"i{again.known.issue_id}", f"r{fix}", Remark(by="ana"))
     assert work(desk, text).chosen.text == OTHER  # people outrank what is remembered
+
+
+def test_a_number_speaks_only_of_what_the_run_showed(office):
+    answered = work(office, PRINTER)
+    with pytest.raises(UsageError, match=r"showed one resolution, \[1\]"):
+        office.say("worked", answered.handle, "2")
+    unsure = work(office, "strange noises come out of the aquarium")
+    assert unsure.ending is not Ending.ANSWER
+    with pytest.raises(UsageError, match="showed no resolution"):
+        office.say("worked", unsure.handle, "1")
+    assert office.one("SELECT count(*) FROM outcomes WHERE source = 'explicit'") == 0

@@ -218,3 +218,26 @@ def test_an_issue_that_there_is_not_is_no_answer(sample, encoder):
     run = ask(sample, encoder, "stock is wrong")
     with pytest.raises(BadValue, match="i9999"):
         go_on(sample, encoder, run.handle, [("issue", "i9999")])
+
+
+def test_an_answer_that_no_case_has_is_refused_with_those_on_record(sample, encoder):
+    run = ask(sample, encoder, "cannot log in")
+    assert run.question is not None and run.question.facet != "issue"
+    with pytest.raises(BadValue, match=run.question.choices[0]):
+        go_on(sample, encoder, run.handle, [(run.question.facet, "Nix")])
+    lower = run.question.choices[0].lower()
+    assert go_on(sample, encoder, run.handle, [(run.question.facet, lower)]).continues == run.handle
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        "Setting the print path of the station to Raster instead of Native did not help.",
+        "we already set print_path=raster in bw-print.ini and restarted, still blank",
+        "We already switched the station to raster and restarted the print agent, no change",
+        "tried: raster path. no luck",
+    ],
+)
+def test_no_wording_of_what_the_ticket_says_was_tried_is_answered(sample, encoder, tried):
+    run = ask(sample, encoder, f"labels are blank on 4.3. {tried}", log=False)
+    assert run.chosen is None or "raster" not in chosen_text(run)

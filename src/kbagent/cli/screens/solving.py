@@ -9,7 +9,7 @@ from typing import Any
 from kbagent.cli.output import one_line, visible
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
-from kbagent.usecases.solve.trace import Asked, Chosen, Ending, Run, Step, run_json
+from kbagent.usecases.solve.trace import Asked, Chosen, Ending, Run, Stage, Step, run_json
 
 _TEXT_LINES = 4  # of a resolution; `show r17` has all of it
 
@@ -148,9 +148,10 @@ def _question(asked: Asked, width: int) -> list[RenderableType]:
 
 def _step(number: int, step: Step, width: int) -> Sequence[RenderableType]:
     failed = [check for check in step.checks if not check.ok]
-    mark = "!" if step.failed else "✓"
+    unproven = step.stage is Stage.VERIFY and bool(failed)
+    mark = "!" if step.failed else "–" if unproven else "✓"
     head = Text(f"  {number} ", style="dim")
-    head.append(f"{mark} {step.stage:<10}", style="yellow" if step.failed else "green")
+    head.append(f"{mark} {step.stage:<10}", style="yellow" if failed and mark != "✓" else "green")
     head.append(one_line(step.output, width - head.cell_len - 1))
     lines: list[RenderableType] = [head]
     for check in failed:

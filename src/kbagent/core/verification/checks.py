@@ -91,6 +91,8 @@ def nearest_value(value: str, known: Iterable[str]) -> str | None:
     'Thunderbird'
     >>> nearest_value("4.31", ["4.1", "4.3"])
     '4.3'
+    >>> nearest_value("9.9", ["3.9", "4.3"]) is None
+    True
     """
     wanted = value.casefold()
 
@@ -100,7 +102,10 @@ def nearest_value(value: str, known: Iterable[str]) -> str | None:
         alike = takewhile(lambda pair: pair[0] == pair[1], zip(wanted, other, strict=False))
         return edits, -len(list(alike)), name
 
-    nearest = min(known, key=remoteness, default=None)
+    names = list(known)
+    if value[:1].isdigit():  # of a version the first number tells which release it is
+        names = [one for one in names if version_key(one)[:1] == version_key(value)[:1]]
+    nearest = min(names, key=remoteness, default=None)
     return nearest if nearest is not None and remoteness(nearest)[0] <= CLOSE else None
 
 
@@ -322,22 +327,29 @@ def found_again(
 
     Only instances on which its choice had been tried tell anything (the replay of Li et al. 2011):
     on `worked` of them it had worked, on `failed` not; on `others` something else had been tried.
-    One failure alone is no proof against a procedure. Nothing to compare leaves nothing to doubt,
-    and says so.
+    One failure alone is no proof against a procedure. With nothing to compare the check does not
+    hold either, and is a note: nothing speaks against the choice, and nothing for it.
 
     >>> [found_again(*counts).ok for counts in ((3, 1, 4), (0, 0, 8), (1, 2, 5))]
-    [True, True, False]
+    [True, False, False]
     """
     compared = worked + failed
-    share = worked / compared if compared else 1.0
-    observed = f"{worked} of {compared}" if compared else "its choice was not tried on any"
+    if not compared:
+        return CheckResult(
+            "known-good",
+            False,
+            "stored cases on which its choice was tried",
+            "none of those played again" if others else "no stored outcome to replay",
+            Severity.NOTE,
+        )
+    share = worked / compared
     return CheckResult(
         "known-good",
         share >= least,
         f"worked on ≥ {least:.0%} of those it was tried on",
-        observed if compared or others else "no stored outcome to replay",
+        f"{worked} of {compared}",
         Severity.STOP if failed >= FEWEST_FAILURES else Severity.DOUBT,
-        value=share if compared else None,
+        value=share,
     )
 
 

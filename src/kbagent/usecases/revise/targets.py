@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kbagent.errors import UnknownHandle, UsageError
-from kbagent.store import lookups, resolutions, spool
+from kbagent.store import lookups, resolutions, runs, spool
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.lookups import Lookup, Showing
 
 _RESOLUTION = re.compile(r"r(\d{1,18})", flags=re.ASCII | re.IGNORECASE)
 _RANK = re.compile(r"\d{1,6}", flags=re.ASCII)
+ANSWERED = "answer"  # how a run of `solve` ends that shows a resolution
 _LOOKUP_HINT = "`kbagent feedback pending` lists the lookups that wait for an outcome."
 
 
@@ -30,7 +31,7 @@ def target_of(kb: KnowledgeBase, words: Sequence[str]) -> Target:
 
     Raises:
         UnknownHandle: there is no such lookup, rank or resolution.
-        UsageError: too few or too many words.
+        UsageError: too few or too many words, or the number of what a run did not show.
     """
     if not 1 <= len(words) <= 2:
         raise UsageError(
@@ -68,6 +69,13 @@ def _lookup(kb: KnowledgeBase, handle: str | None) -> Lookup | None:
 
 
 def _by_rank(kb: KnowledgeBase, lookup: Lookup, rank: int) -> Target:
+    run = runs.of_lookup(kb.connection, lookup.id)
+    if run is not None and (run.ending != ANSWERED or rank != 1):
+        seen = "one resolution, [1]" if run.ending == ANSWERED else "no resolution"
+        raise UsageError(
+            what=f"Run {lookup.handle} showed {seen}. Name another by its id, with the case it"
+            f" was tried on: {lookup.handle} r17 --case CASE."
+        )
     shown = lookups.showings(kb.connection, lookup.id)
     for showing in shown:
         if showing.rank == rank and showing.resolution_id is not None:

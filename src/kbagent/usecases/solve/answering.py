@@ -131,6 +131,14 @@ def explain_answer(
                 (issue, "known-good"),
             )
         )
+    elif again:
+        said.append(
+            Sentence(
+                f"Not verified on known outcomes: on none of the {again} stored cases played again"
+                " was tried what the procedure chose.",
+                (issue, "known-good"),
+            )
+        )
     said += [
         Sentence(f"Doubt: {one.name} should be {one.expected}, is {one.observed}.", (one.name,))
         for one in doubts

@@ -8,7 +8,7 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import BadValue, UnknownHandle, UsageError
 from kbagent.model.case import Verdict
 from kbagent.model.filters import Filter, FilterOperator
-from kbagent.store import issues, ledger, lookups, resolutions, runs
+from kbagent.store import cases, issues, ledger, lookups, resolutions, runs
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.runs import StoredRun
@@ -143,7 +143,11 @@ def _next_problem(
         text = _part(run, named[PART])
     issue = _issue_number(kb, named[ISSUE]) if ISSUE in named else run.issue_told
     special = {TEXT, PART, ISSUE, STEP}
-    facets = [pair for pair in answers if pair[0].casefold() not in special]
+    facets = [
+        (name, _on_record(kb, run, name, value))
+        for name, value in answers
+        if name.casefold() not in special
+    ]
     tried = _tried(kb, stored, counted=not answers and more is None)
     return Problem(
         text=text,
@@ -171,7 +175,23 @@ def _tried(kb: KnowledgeBase, stored: StoredRun, *, counted: bool) -> list[int]:
     return found
 
 
+def _on_record(kb: KnowledgeBase, run: Run, name: str, value: str) -> str:
+    """The answer as it is stored; one that no case has would narrow to nothing."""
+    names = {one.casefold(): one for one in cases.facet_names(kb.connection)}
+    stored = names.get(name.casefold())
+    known = [] if stored is None else [v for _, _, v in cases.facet_values(kb.connection, stored)]
+    found = next((one for one in known if one.casefold() == value.casefold()), None)
+    if found is not None:
+        return found
+    asked = run.question if run.question and run.question.facet == name else None
+    given = asked.choices if asked else known[:6]
+    near = f"answer one of {', '.join(given)}" if given else "no case has such a column"
+    raise BadValue(name=name, value=value, reason=f"{near}; or tell more with --answer {TEXT}='…'")
+
+
 def _part(run: Run, number: str) -> str:
+    if not run.split:
+        raise BadValue(name=PART, value=number, reason="this ticket was not split")
     if not number.isdigit() or not 1 <= int(number) <= len(run.split):
         raise BadValue(name=PART, value=number, reason=f"give 1 to {len(run.split)}")
     return run.split[int(number) - 1]

@@ -1,5 +1,6 @@
 """The file and the commands are one truth: printed and applied unchanged, nothing changes."""
 
+import contextlib
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kbagent.errors import UsageError
 from kbagent.usecases.learn.confidence import prospect
 from kbagent.usecases.learn.policies import set_trust
 from kbagent.usecases.reuse.boundaries import FREEZE
@@ -44,7 +46,8 @@ def act(desk: Office, action: tuple[Any, ...]) -> None:
     kb = desk.kb
     match action:
         case ("pin", str(fix), reason):
-            rules.pin(kb, "i1", fix, Remark(reason=reason))
+            with contextlib.suppress(UsageError):  # refused where it is forbidden
+                rules.pin(kb, "i1", fix, Remark(reason=reason))
         case ("forbid", str(fix), issue, reason):
             rules.forbid(kb, fix, issue, Remark(reason=reason))
         case ("deprecate", str(fix), issue, reason, until):
