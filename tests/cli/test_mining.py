@@ -3,7 +3,8 @@
 import pytest
 
 from kbagent.store.knowledge_base import create_knowledge_base
-from tests.cli.conftest import invoke
+from tests.cli.conftest import invoke, write_export
+from tests.fakes.desk import ticket
 
 COMMANDS = (("patterns",), ("emerging",), ("release", "list"), ("report",))
 
@@ -84,3 +85,30 @@ def test_an_empty_knowledge_base_says_what_to_do(tmp_path, words, told):
     assert ran.code == 0, ran.err
     assert told in " ".join(ran.out.split())
     assert invoke(*words, "--format", "json", kb=tmp_path / "kb").json is not None
+
+
+def test_route_says_when_it_knows_nothing(tmp_path):
+    """Queues by chance are not routed by, and what is unlike anything stored is not routed."""
+    asked = "The invoice shows the wrong tax for the customer"
+    tickets = [
+        ticket(
+            str(i),
+            asked if i % 2 else "The label printer stops and the station must be restarted",
+            f"Told by customer {i}.",
+            opened_at=f"2026-01-{1 + i // 6:02d}T{i % 6 + 8:02d}:00:00Z",
+            facets={"queue": "Print" if i % 14 in (3, 10) else "Billing"},
+        )
+        for i in range(84)
+    ]
+    kb = tmp_path / "kb"
+    export = write_export(tmp_path / "desk.jsonl", *tickets)
+    assert invoke("import", str(export), kb=kb).code == 0
+    known = invoke("route", asked, kb=kb)
+    assert known.code == 0, known.err
+    assert "no better than always naming Billing" in " ".join(known.out.split())
+    strange = invoke("route", "which mushrooms grow under old oaks in autumn", kb=kb)
+    assert "unlike anything stored" in strange.out
+    assert max(map(len, (known.out + strange.out).splitlines())) <= 80
+    told = invoke("route", asked, "--format", "json", kb=kb).json["tickets"][0]
+    (queue,) = told["predictions"]
+    assert (told["unlike"], queue["answer"], queue["held_out"]["better"]) == (False, None, False)

@@ -1,5 +1,7 @@
 """Routes: the queue that cases like it went to, doubt said aloud, nothing claimed without cases."""
 
+from dataclasses import replace
+
 import pytest
 
 from kbagent.cli.page import draw
@@ -94,3 +96,103 @@ def test_the_screen_fits_and_scripts_get_the_same(filled):
     tickets = routes_json(found)["tickets"]
     assert [one["predictions"][0]["answer"] for one in tickets] == ["Mail", "Print"]
     assert len(routes_csv(found).splitlines()) == 3
+
+
+RECIPE = "quantum soup recipe wants basil"
+
+
+def fill_by_chance(desk: Desk) -> None:
+    """Two kinds of tickets; which queue and whether escalated has nothing to do with the kind."""
+    desk.bring(
+        *(
+            ticket(
+                str(i),
+                LOST if i % 2 else HANGS,
+                f"seen {i}",
+                opened_at=f"2026-01-{1 + i // 6:02d}T{i % 6 + 8:02d}:00:00Z",
+                escalated=i % 4 < 2,
+                facets={"queue": "Print" if i % 14 in (3, 10) else "Billing"},
+            )
+            for i in range(160)
+        )
+    )
+
+
+def test_a_router_that_beats_nothing_claims_nothing(desk: Desk):
+    fill_by_chance(desk)
+    found = routes(desk.kb, FakeEncoder(), [LOST], confident_at=0.5)
+    (one,) = found.routed
+    (guess,) = one.guesses
+    assert guess.label is None
+    assert guess.confidence > 0.5
+    assert guess.held_out.usual == "Billing"
+    assert guess.held_out.cases == 40
+    assert guess.held_out.right <= guess.held_out.usual_right
+    screen = " ".join(draw(format_routes(found), 80).split())
+    assert "queue: nothing claimed, no better than always naming Billing" in screen
+    assert "on the latest 40)" in screen
+    (told,) = routes_json(found)["tickets"][0]["predictions"]
+    assert told["answer"] is None
+    assert told["held_out"]["better"] is False
+    assert "no better than always naming Billing" in told["why_silent"]
+
+
+def test_escalation_that_the_text_does_not_tell_orders_nothing(desk: Desk):
+    fill_by_chance(desk)
+    found = routes(desk.kb, FakeEncoder(), [HANGS, LOST], names=["p", "m"])
+    assert found.escalation.better is False
+    assert [one.name for one in found.routed] == ["p", "m"]
+    assert all(one.why == () and one.urgency == 0 for one in found.routed)
+    assert "escalation: nothing claimed, no better" in draw(format_routes(found), 80)
+    assert "no better" in routes_json(found)["tickets"][0]["escalation_why_silent"]
+
+
+def test_a_router_that_reads_the_text_is_believed_also_when_it_was_kept(filled):
+    first, again = (routes(filled.kb, FakeEncoder(), [LOST]) for _ in range(2))
+    held = again.routed[0].guesses[0].held_out
+    assert held == first.routed[0].guesses[0].held_out
+    assert (held.cases, held.right, held.usual_right, held.better) == (30, 1.0, 0.5, True)
+    assert again.escalation == first.escalation
+    assert again.escalation.better
+    assert routes_json(again)["tickets"][0]["predictions"][0]["why_silent"] is None
+
+
+def test_a_text_that_is_unlike_anything_stored_is_not_routed(filled):
+    found = routes(filled.kb, FakeEncoder(), [RECIPE, LOST], confident_at=0.0)
+    by_text = {one.text: one for one in found.routed}
+    strange = by_text[RECIPE]
+    assert strange.unlike
+    assert (strange.guesses[0].label, strange.escalation, strange.issue) == (None, None, None)
+    assert strange.urgency == 0
+    assert not by_text[LOST].unlike
+    assert by_text[LOST].guesses[0].label == "Mail"
+    alone = replace(found, routed=(strange,))
+    screen = draw(format_routes(alone), 80)
+    assert max(map(len, screen.splitlines())) <= 80
+    assert "unlike anything stored: no field, escalation or issue is claimed" in screen
+    assert "likely" not in screen
+    assert "queue" not in screen
+    told = routes_json(alone)["tickets"][0]
+    assert told["unlike"] is True
+    assert told["escalation"] is None
+    assert "unlike anything stored" in told["predictions"][0]["why_silent"]
+    assert "unlike anything stored" in told["escalation_why_silent"]
+
+
+def test_a_line_as_short_as_a_title_is_like_what_is_stored(desk: Desk):
+    """Whole cases are much more alike than a title is to them, their bodies being long."""
+    body = "sent by the form of the help desk with all the usual questions answered below"
+    desk.bring(
+        *(
+            ticket(
+                str(i),
+                LOST if i % 2 else HANGS,
+                body,
+                opened_at=f"2026-01-{1 + i // 6:02d}T{i % 6 + 8:02d}:00:00Z",
+                facets={"queue": "Mail" if i % 2 else "Print"},
+            )
+            for i in range(120)
+        )
+    )
+    found = routes(desk.kb, FakeEncoder(), [LOST, RECIPE])
+    assert {one.text: one.unlike for one in found.routed} == {LOST: False, RECIPE: True}

@@ -5,9 +5,10 @@ from typing import Any
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
-from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, Routed, Routes
+from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, HeldOut, Routed, Routes
 
 HEADER = ("place", "id", "text", "field", "answer", "confidence", "escalation", "issue", "why")
+UNLIKE = "unlike anything stored"
 
 
 def format_routes(found: Routes) -> RenderableType:
@@ -21,7 +22,7 @@ def format_routes(found: Routes) -> RenderableType:
             why = "; ".join(one.why) or "nothing makes it more urgent than others"
             lines.append(Text(f"{place}. {one_line(one.text, 74)}", "bold"))
             lines.append(_in(why))
-        lines += _routed(one)
+        lines += _routed(one, found.escalation)
         if many:
             lines.append(Text(""))
     about = f"learned from the latest {found.learned_from:,} cases; silent below"
@@ -35,7 +36,8 @@ def routes_json(found: Routes) -> dict[str, Any]:
         "learned_from": found.learned_from,
         "confident_at": found.confident_at,
         "facets": list(found.facets),
-        "tickets": [_ticket(one) for one in found.routed],
+        "tickets": [_ticket(one, found.escalation) for one in found.routed],
+        "escalation_held_out": _held_out(found.escalation),
     }
 
 
@@ -49,18 +51,16 @@ def routes_markdown(found: Routes) -> str:
     return to_markdown(HEADER, _rows(found))
 
 
-def _routed(one: Routed) -> list[RenderableType]:
+def _routed(one: Routed, escalation: HeldOut | None) -> list[RenderableType]:
+    if one.unlike:
+        said = f"{UNLIKE}: no field, escalation or issue is claimed"
+        return [_in(said, "yellow"), *_nearest(one)]
     lines: list[RenderableType] = [_guess(guess) for guess in one.guesses]
     if not one.guesses:
         lines.append(
             _in(f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike")
         )
-    if one.escalation is None:
-        lines.append(_in("escalation: too few cases say whether they were escalated"))
-    else:
-        usual = one.usual_escalation or 0.0
-        told = f"escalation: {figures.percent(one.escalation)} likely"
-        lines.append(_in(f"{told}, {figures.percent(usual)} is usual"))
+    lines.append(_in(_escalation(one, escalation)))
     if one.issue is None:
         lines.append(_in("issue: none that is known well enough; it may be new"))
     else:
@@ -76,14 +76,52 @@ def _routed(one: Routed) -> list[RenderableType]:
             f"{one_line(f.name, 24)} ({f.filled} of {f.cases} had it)" for f in one.collect[:4]
         )
         lines.append(_in(f"ask at once for: {fields}"))
-    if one.neighbours:
-        near = ", ".join(f"{one_line(ref, 24)} {value:.2f}" for ref, _, value in one.neighbours)
-        lines.append(_in(f"nearest: {near}", "dim"))
-    return lines
+    return [*lines, *_nearest(one)]
+
+
+def _nearest(one: Routed) -> list[RenderableType]:
+    near = ", ".join(f"{one_line(ref, 24)} {value:.2f}" for ref, _, value in one.neighbours)
+    return [_in(f"nearest: {near}", "dim")] if near else []
+
+
+def _escalation(one: Routed, held_out: HeldOut | None) -> str:
+    usual = figures.percent(one.usual_escalation or 0.0)
+    silent = _escalation_silent(one, held_out)
+    if silent is not None:
+        return f"escalation: nothing claimed, {silent}; {usual} is usual"
+    if one.escalation is None:
+        return "escalation: too few cases say whether they were escalated"
+    return f"escalation: {figures.percent(one.escalation)} likely, {usual} is usual"
+
+
+def _escalation_silent(one: Routed, held_out: HeldOut | None) -> str | None:
+    """Why nothing is said of it, though enough cases were escalated or not."""
+    if one.usual_escalation is None:
+        return None
+    if one.escalation is None:
+        return f"the ticket is {UNLIKE}"
+    if held_out is None or held_out.better:
+        return None
+    return f"no better than always stating the usual share (on the latest {held_out.cases:,})"
+
+
+def _why_silent(one: Guess) -> str | None:
+    """Why no label is claimed, whatever its confidence."""
+    if one.unlike:
+        return f"the ticket is {UNLIKE} with a {one_line(one.name, 24)}"
+    held = one.held_out
+    if held is None or held.better:
+        return None
+    rates = f"{figures.percent(held.right)} against {figures.percent(held.usual_right)}"
+    named = f"no better than always naming {one_line(held.usual, 30)}"
+    return f"{named} ({rates} on the latest {held.cases:,})"
 
 
 def _guess(one: Guess) -> RenderableType:
     name = one_line(one.name, 24)
+    silent = _why_silent(one)
+    if silent is not None:
+        return _in(f"{name}: nothing claimed, {silent}", "yellow")
     others = ", ".join(f"{one_line(label, 24)} {figures.percent(p)}" for label, p in one.others[:3])
     if one.label is None:
         return _in(f"{name}: not sure enough to say; {others}", "yellow")
@@ -99,7 +137,7 @@ def _in(text: str, style: str = "") -> Padding:
     return Padding(Text(text, style), (0, 0, 0, 2))
 
 
-def _ticket(one: Routed) -> dict[str, Any]:
+def _ticket(one: Routed, escalation: HeldOut | None) -> dict[str, Any]:
     return {
         "id": one.name,
         "text": one.text,
@@ -111,6 +149,9 @@ def _ticket(one: Routed) -> dict[str, Any]:
                 "candidates": [[label, round(p, 4)] for label, p in guess.others],
                 "neighbours": [list(pair) for pair in guess.neighbours],
                 "changed_lately": guess.followed,
+                "unlike": guess.unlike,
+                "held_out": _held_out(guess.held_out),
+                "why_silent": _why_silent(guess),
             }
             for guess in one.guesses
         ],
@@ -130,7 +171,23 @@ def _ticket(one: Routed) -> dict[str, Any]:
             for ref, title, value in one.neighbours
         ],
         "why": list(one.why),
+        "unlike": one.unlike,
+        "escalation_why_silent": _escalation_silent(one, escalation),
     }
+
+
+def _held_out(one: HeldOut | None) -> dict[str, Any] | None:
+    return (
+        None
+        if one is None
+        else {
+            "cases": one.cases,
+            "accuracy": round(one.right, 4),
+            "most_frequent": one.usual,
+            "most_frequent_accuracy": round(one.usual_right, 4),
+            "better": one.better,
+        }
+    )
 
 
 def _rows(found: Routes) -> list[list[object]]:

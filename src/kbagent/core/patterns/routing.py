@@ -3,8 +3,10 @@
 Three experts read earlier cases: softmax regression on the text's vector, naive Bayes on its
 tokens, and the nearest neighbours' vote. Their log-probabilities are pooled with weights that
 were fitted, together with the temperature, on the latest part of the history, which the experts
-had not seen: so the choice among them and the calibration are one measurement. Then the experts
-read everything. Recent cases may count more (`half_life`), because queues change.
+had not seen: so the choice among them and the calibration are one measurement. There the router is
+also tried against always naming the most frequent class (`trial`), with weights fitted on one half
+of these cases and tried on the other. Then the experts read everything. Recent cases may count
+more (`half_life`), because queues change.
 
 Does not act: below `confident_at` the caller abstains; `drift` follows queues that are renamed
 between two trainings. Sources: log-linear pooling, Hinton 2002
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from kbagent.core.patterns.contingency import wilson
 from kbagent.core.patterns.softmax import fit_softmax, log_softmax, minimise
+from kbagent.core.patterns.trial import Trial, trial_of
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
@@ -43,6 +46,8 @@ POOL_RIDGE = 1e-3
 LEAST_CASES = 40
 """Cases below which nothing is held back and the experts count as the defaults say."""
 DEFAULT_POOL = np.array([0.8, 0.1, 0.3])
+MOST_COMPARED = 1000
+"""Latest held-back cases whose nearest case says how alike is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """A fitted router; `pool` are the experts' weights (regression, naive Bayes, neighbours)."""
+    """A fitted router; `pool` are the experts' weights (regression, naive Bayes, neighbours).
+
+    `trial` says how it did on the held-back cases, None when there were none.
+    """
 
     classes: int
     weights: Floats
@@ -82,6 +90,17 @@ class Router:
     past: Past
     pool: Floats
     offsets: Floats
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What the held-back cases say of one half-life: the log loss there, the pool and offsets."""
+
+    loss: float
+    pool: Floats
+    offsets: Floats
+    opinions: list[Floats]
 
 
 def fit_router(past: Past, classes: int, half_lives: Sequence[float | None] = HALF_LIVES) -> Router:
@@ -97,22 +116,42 @@ def fit_router(past: Past, classes: int, half_lives: Sequence[float | None] = HA
         return _experts(past, classes, None, DEFAULT_POOL, np.zeros(classes))
     early, late = past.part(slice(0, size - held)), past.part(slice(size - held, size))
     tried = [_weighed(early, late, classes, half_life) for half_life in half_lives]
-    best = min(range(len(tried)), key=lambda i: tried[i][0])
-    _, pool, offsets = tried[best]
-    return _experts(past, classes, half_lives[best], pool, offsets)
+    best = min(range(len(tried)), key=lambda i: tried[i].loss)
+    found, half_life = tried[best], half_lives[best]
+    forecast = _unseen(found.opinions, late.labels, _counted(late, half_life), classes)
+    trial = trial_of(forecast, late.labels, likeness(late.vectors[-MOST_COMPARED:], early.vectors))
+    return _experts(past, classes, half_life, found.pool, found.offsets, trial)
 
 
-def _weighed(
-    early: Past, late: Past, classes: int, half_life: float | None
-) -> tuple[float, Floats, Floats]:
-    """Log loss on the late cases, and the pool and offsets fitted there."""
+def _weighed(early: Past, late: Past, classes: int, half_life: float | None) -> _Weighed:
+    """The pool and offsets fitted on the late cases."""
     experts = _experts(early, classes, half_life, DEFAULT_POOL, np.zeros(classes))
     opinions = expert_opinions(experts, late.vectors, late.tokens)
     pool, offsets = _fit_pool(opinions, late.labels, _counted(late, half_life), classes)
-    log_p = log_softmax(np.tensordot(pool, np.stack(opinions), axes=1) + offsets)
+    log_p = _pooled(opinions, pool, offsets)
     lately = _counted(late, RECENT)
     loss = -float(lately @ log_p[np.arange(late.labels.size), late.labels] / lately.sum())
-    return loss, pool, offsets
+    return _Weighed(loss, pool, offsets, opinions)
+
+
+def _unseen(opinions: list[Floats], labels: Ints, counted: Floats, classes: int) -> Floats:
+    """P(class) of each held-back case by a pool that was fitted on the other half of them."""
+    made = np.empty((labels.size, classes))
+    halves = np.array_split(np.arange(labels.size), 2)
+    for own, other in (halves, halves[::-1]):
+        learned = [one[other] for one in opinions]
+        pool, offsets = _fit_pool(learned, labels[other], counted[other], classes)
+        made[own] = np.exp(_pooled([one[own] for one in opinions], pool, offsets))
+    return made
+
+
+def _pooled(opinions: Sequence[Floats], pool: Floats, offsets: Floats) -> Floats:
+    return log_softmax(np.tensordot(pool, np.stack(opinions), axes=1) + offsets)
+
+
+def likeness(vectors: Vectors, past: Vectors) -> Floats:
+    """The similarity of each vector to the most similar row of `past`."""
+    return np.asarray((vectors @ past.T).max(axis=1).astype(np.float64))
 
 
 def _counted(past: Past, half_life: float | None) -> Floats:
@@ -123,7 +162,12 @@ def _counted(past: Past, half_life: float | None) -> Floats:
 
 
 def _experts(
-    past: Past, classes: int, half_life: float | None, pool: Floats, offsets: Floats
+    past: Past,
+    classes: int,
+    half_life: float | None,
+    pool: Floats,
+    offsets: Floats,
+    trial: Trial | None = None,
 ) -> Router:
     counted = _counted(past, half_life)
     ridge = RIDGE * RIDGE_CASES / max(counted.sum(), 1.0)
@@ -132,7 +176,7 @@ def _experts(
     prior = np.bincount(past.labels, weights=counted, minlength=classes) + 0.5
     log_prior = np.log(prior / prior.sum())
     tokens = _token_weights(past, vocabulary, counted, classes)
-    return Router(classes, w, b, vocabulary, tokens, log_prior, past, pool, offsets)
+    return Router(classes, w, b, vocabulary, tokens, log_prior, past, pool, offsets, trial)
 
 
 def _vocabulary(texts: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -231,9 +275,8 @@ def _fit_pool(
 
 def probabilities(router: Router, vectors: Vectors, texts: Sequence[Sequence[str]]) -> Floats:
     """Calibrated P(class) per case; rows sum to one."""
-    opinions = np.stack(expert_opinions(router, vectors, texts))
-    pooled = np.tensordot(router.pool, opinions, axes=1) + router.offsets
-    return np.asarray(np.exp(log_softmax(pooled)))
+    opinions = expert_opinions(router, vectors, texts)
+    return np.asarray(np.exp(_pooled(opinions, router.pool, router.offsets)))
 
 
 def route(

@@ -7,8 +7,8 @@ forecaster, weighed by how both have fared on the cases since (`core.patterns.dr
 queue that was renamed yesterday is known today.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,16 @@ from kbagent.core.patterns.drift import (
     mixed,
     recent_votes,
 )
-from kbagent.core.patterns.routing import Past, Router, fit_router, nearest_cases, probabilities
+from kbagent.core.patterns.routing import (
+    Past,
+    Router,
+    fit_router,
+    likeness,
+    nearest_cases,
+    probabilities,
+)
+from kbagent.core.patterns.trial import Trial, usually_reached
+from kbagent.store import cases
 from kbagent.store.index import keepsakes
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.mine.experience import Experience, Rows, Vectors
@@ -38,17 +47,26 @@ LEAST = 1e-6
 STEP = 20
 """Cases followed together: each is forecast by what was known before its step."""
 SHOWN = 3
+MOST_TITLES = 400
+"""Latest held-back cases whose titles are encoded by themselves, a second or two."""
+ROUNDING = 1e-5
+"""Of a similarity: sums of float32 products differ in the last bits with the number of rows."""
 
 Floats = NDArray[np.float64]
 Tokens = Sequence[Sequence[str]]
+Encode = Callable[[Sequence[str]], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Probabilities of every label, text x label; and the nearest labelled cases, rows."""
+    """Probabilities of every label, text x label; and the nearest labelled cases, rows.
+
+    `unlike` says which texts are less similar to what is stored than cases usually are.
+    """
 
     probabilities: Floats
     nearest: NDArray[np.intp]
+    unlike: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +101,28 @@ class FacetRouter:
         )  # fmt: skip
         mix = mixed(self.trust, fitted, votes) if self.newer.size else fitted
         near = nearest_cases(vectors, self.past.vectors[every], SHOWN)
-        return Forecast(mix, every[near])
+        return Forecast(mix, every[near], self._unlike(vectors, every))
+
+    def _unlike(self, vectors: Vectors, every: Rows) -> NDArray[np.bool_]:
+        trial = self.router.trial
+        if trial is None:
+            return np.zeros(vectors.shape[0], dtype=bool)
+        return likeness(vectors, self.past.vectors[every]) < trial.similar - ROUNDING
 
 
-def router_of(kb: KnowledgeBase, past: Experience, factor: Factor) -> FacetRouter:
-    """The router of a facet that can be learned: what is kept, or a new fit."""
+def router_of(
+    kb: KnowledgeBase, past: Experience, factor: Factor, encode: Encode | None = None
+) -> FacetRouter:
+    """The router of a facet that can be learned: what is kept, or a new fit.
+
+    With `encode` a new fit also learns how alike texts as short as a title usually are.
+    """
     rows = past.labelled(factor.codes)
     kept = _kept(kb, past, factor, rows)
     if kept is None:
         kb.notify(f"learning {factor.name} from {rows.size:,} cases …")
         kept = fitted(past, factor, rows)
+        kept = kept if encode is None else _told_by_titles(kept, encode)
         _keep(kb, kept)
     return kept
 
@@ -104,6 +134,24 @@ def fitted(past: Experience, factor: Factor, rows: Rows) -> FacetRouter:
     return FacetRouter(
         factor, router, present.astype(np.int64), past, rows, rows[:0], Trust()
     )  # fmt: skip
+
+
+def _told_by_titles(one: FacetRouter, encode: Encode) -> FacetRouter:
+    """The same, a text counting as like the stored ones also when titles are no more like them.
+
+    A ticket is often asked about in a line, which is less similar to whole cases than these are.
+    """
+    trial, past = one.router.trial, one.past
+    if trial is None:
+        return one
+    early, late = one.own[: -trial.cases], one.own[-trial.cases :][-MOST_TITLES:]
+    ids = sorted(past.found.case_ids[past.places[late]].tolist())
+    titles = [title for _, title, _ in cases.texts(past.connection, ids) if title.strip()]
+    if not titles:
+        return one
+    usual = usually_reached(likeness(encode(titles), past.vectors[early]))
+    found = replace(trial, similar=min(trial.similar, usual))
+    return replace(one, router=replace(one.router, trial=found))
 
 
 def trained_further(one: FacetRouter, newer: Rows) -> FacetRouter:
@@ -142,6 +190,7 @@ def _keep(kb: KnowledgeBase, one: FacetRouter) -> None:
         "model": past.model_id,
         "vocabulary": ordered,
         "labels": [one.factor.levels[int(code)] for code in one.present],
+        "trial": asdict(router.trial) if router.trial is not None else None,
     }
     arrays = {
         "cases": past.found.case_ids[past.places[one.own]],
@@ -159,7 +208,7 @@ def _keep(kb: KnowledgeBase, one: FacetRouter) -> None:
 def _kept(kb: KnowledgeBase, past: Experience, factor: Factor, rows: Rows) -> FacetRouter | None:
     """What is kept, when it still fits these cases."""
     found = keepsakes.load(kb.index_folder, f"router of {factor.name}")
-    if found is None or found[1].get("model") != past.model_id:
+    if found is None or found[1].get("model") != past.model_id or "trial" not in found[1]:
         return None
     arrays, facts = found
     code = {level: i for i, level in enumerate(factor.levels)}
@@ -198,6 +247,7 @@ def _router(
         past=Past(past.vectors[own], [], codes, np.zeros(own.size)),
         pool=arrays["pool"],
         offsets=arrays["offsets"],
+        trial=Trial(**facts["trial"]) if facts["trial"] is not None else None,
     )
 
 

@@ -2,12 +2,15 @@
 
 The router of each facet is kept and fitted again when cases have moved on (`routers`). Confidence
 is calibrated on the latest quarter of what was fitted, which the experts had not seen. Below the
-set confidence nothing is claimed. Does not log and does not act.
+set confidence nothing is claimed, nor where the router was no better on that quarter than always
+naming the most frequent value, nor of a text that is unlike what is stored. Does not log and does
+not act.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +39,7 @@ from kbagent.usecases.mine.experience import (
     experience_of,
     predicted_factors,
 )
-from kbagent.usecases.mine.routers import FacetRouter, router_of
+from kbagent.usecases.mine.routers import Encode, FacetRouter, router_of
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.votes import NEAREST, vote_of
 
@@ -52,11 +55,26 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOut:
+    """How the router did on the latest `cases`, as shares, beside always naming `usual`.
+
+    `better` is whether the gain is beyond chance: of the labels, for escalation of the probability.
+    """
+
+    cases: int
+    right: float
+    usual: str
+    usual_right: float
+    better: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Guess:
-    """A prediction of one thing: the label, or None below the set confidence; and the others.
+    """A prediction of one thing: the label, or None where nothing is claimed; and the others.
 
     `neighbours` are the nearest labelled cases, with their labels. `followed` is true when labels
-    have changed since the fit, so that the latest cases count more than it.
+    have changed since the fit, so that the latest cases count more than it. `unlike` is true when
+    the text is less similar to the labelled cases than cases usually are.
     """
 
     name: str
@@ -65,11 +83,15 @@ class Guess:
     others: tuple[tuple[str, float], ...]
     neighbours: tuple[tuple[str, str], ...]
     followed: bool = False
+    held_out: HeldOut | None = None
+    unlike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
     """One ticket routed. `escalation` is a calibrated probability, None when not recorded.
+
+    `unlike` is true when the text is unlike all that is stored: then nothing is said of it.
 
     `issue` is (id, title, confidence) when it is recognised; `rise` its ongoing rise; `collect`
     what its earlier cases ended up having and the text does not tell. `why` says in words what
@@ -87,16 +109,21 @@ class Routed:
     why: tuple[str, ...]
     urgency: float
     name: object | None = None
+    unlike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All tickets, the one to take first at the head, and what was learned from."""
+    """All tickets, the one to take first at the head, and what was learned from.
+
+    `escalation` is how the probabilities of escalation did, None when none could be learned.
+    """
 
     learned_from: int
     confident_at: float
     facets: tuple[str, ...]
     routed: tuple[Routed, ...]
+    escalation: HeldOut | None = None
 
 
 def routes(
@@ -115,7 +142,8 @@ def routes(
     """
     connection = kb.connection
     found = load_columns(connection)
-    asked = _encoded(encoder, texts)
+    encode = partial(_encoded, encoder)
+    asked = encode(texts)
     words = [tokens(text) for text in texts]
     past = experience_of(connection, found)
     factors = [
@@ -123,9 +151,9 @@ def routes(
         for one in predicted_factors(connection, found, by_facet)
         if can_be_learned(one.codes, past)
     ]
-    routers = [router_of(kb, past, one) for one in factors]
+    routers = [router_of(kb, past, one, encode) for one in factors]
     guesses = [_guesses(kb, one, asked, words, confident_at) for one in routers]
-    escalations, usual = _escalation(kb, past, asked, words)
+    escalating = _escalation(kb, past, asked, words, encode)
     seen = _neighbours(kb, past, asked)
     known = _Issues(kb, found)
     made = [
@@ -133,8 +161,7 @@ def routes(
             known,
             text,
             tuple(one[i] for one in guesses),
-            escalations[i] if escalations is not None else None,
-            usual,
+            escalating.of(i) if escalating else None,
             seen[i],
             names[i] if names else None,
         )
@@ -142,7 +169,13 @@ def routes(
     ]
     made.sort(key=lambda one: -one.urgency)
     learned = max((one.own.size + one.newer.size for one in routers), default=past.size)
-    return Routes(int(learned), confident_at, tuple(one.name for one in factors), tuple(made))
+    return Routes(
+        int(learned),
+        confident_at,
+        tuple(one.name for one in factors),
+        tuple(made),
+        escalating.held_out if escalating else None,
+    )
 
 
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
@@ -159,6 +192,8 @@ def _guesses(
     """One guess per text."""
     forecast = router.forecast(asked, words)
     factor, past = router.factor, router.past
+    held_out = _held_out(router)
+    believed = held_out is None or held_out.better
     places = past.places[forecast.nearest]
     ids = past.found.case_ids[places]
     refs = {key: one.ref for key, one in cases.by_ids(kb.connection, ids.ravel().tolist()).items()}
@@ -167,7 +202,9 @@ def _guesses(
         return factor.levels[code]
 
     made = []
-    for p, near, own in zip(forecast.probabilities, places, ids, strict=True):
+    for p, near, own, unlike in zip(
+        forecast.probabilities, places, ids, forecast.unlike.tolist(), strict=True
+    ):
         order = np.argsort(-p, kind="stable")[:SHOWN]
         likely = tuple((level(int(code)), float(p[code])) for code in order)
         label, confidence = likely[0]
@@ -175,21 +212,69 @@ def _guesses(
             (refs[int(one)], level(int(factor.codes[place])))
             for one, place in zip(own, near, strict=True)
         )
-        told = label if confidence >= confident_at else None
-        made.append(Guess(factor.name, told, confidence, likely, named, router.is_followed))
+        told = label if confidence >= confident_at and believed and not unlike else None
+        made.append(
+            Guess(
+                factor.name, told, confidence, likely, named, router.is_followed, held_out, unlike
+            )
+        )
     return made
 
 
+def _held_out(router: FacetRouter, *, of_probabilities: bool = False) -> HeldOut | None:
+    """How the router did on the cases it was tried on."""
+    trial = router.router.trial
+    if trial is None:
+        return None
+    usual = router.factor.levels[int(router.present[trial.usual])]
+    better = (trial.sharper if of_probabilities else trial.gain) > 0
+    return HeldOut(trial.cases, trial.right, usual, trial.usual_right, better)
+
+
+@dataclass(frozen=True, slots=True)
+class _Escalation:
+    """Of one text: the probability that it escalates, the usual one, whether it tells anything."""
+
+    probability: float
+    usual: float
+    better: bool
+    unlike: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Escalations:
+    """Of all texts, with how the probabilities did on the cases they were tried on."""
+
+    probabilities: Sequence[float]
+    unlike: Sequence[bool]
+    usual: float
+    held_out: HeldOut | None
+
+    def of(self, i: int) -> _Escalation:
+        better = self.held_out is None or self.held_out.better
+        return _Escalation(self.probabilities[i], self.usual, better, self.unlike[i])
+
+
 def _escalation(
-    kb: KnowledgeBase, past: Experience, asked: Vectors, words: Sequence[Sequence[str]]
-) -> tuple[list[float] | None, float | None]:
+    kb: KnowledgeBase,
+    past: Experience,
+    asked: Vectors,
+    words: Sequence[Sequence[str]],
+    encode: Encode,
+) -> _Escalations | None:
     """The probability that each escalates, and the share that usually does."""
     factor = escalation_factor(past.found)
     if not can_be_learned(factor.codes, past):
-        return None, None
-    found = router_of(kb, past, factor).forecast(asked, words).probabilities
+        return None
+    router = router_of(kb, past, factor, encode)
+    found = router.forecast(asked, words)
     own = factor.codes[past.places[past.labelled(factor.codes)]]
-    return [float(p) for p in found[:, 1]], float((own == 1).mean())
+    return _Escalations(
+        found.probabilities[:, 1].tolist(),
+        found.unlike.tolist(),
+        float((own == 1).mean()),
+        _held_out(router, of_probabilities=True),
+    )
 
 
 def _neighbours(
@@ -273,19 +358,24 @@ def _routed(
     known: _Issues,
     text: str,
     guesses: tuple[Guess, ...],
-    escalation: float | None,
-    usual: float | None,
+    escalating: _Escalation | None,
     near: Sequence[tuple[str, str, float, int]],
     name: object | None,
 ) -> Routed:
-    issue = known.recognised(near)
+    judged = [one.unlike for one in guesses] + ([escalating.unlike] if escalating else [])
+    unlike = bool(judged) and all(judged)
+    issue = None if unlike else known.recognised(near)
     rise = known.rise(issue[0]) if issue else None
+    # A probability that was no sharper than the usual share orders nothing.
+    told = escalating is not None and escalating.better and not escalating.unlike
+    escalation = escalating.probability if escalating and not escalating.unlike else None
+    usual = escalating.usual if escalating else None
     why = []
     if rise is not None:
         why.append("its problem is rising now")
-    if escalation is not None and usual and escalation >= OFTEN * usual:
+    if told and escalation is not None and usual and escalation >= OFTEN * usual:
         why.append(f"cases like it escalate {escalation / usual:.1f} times as often as usual")
-    elif escalation is not None and not why:
+    elif told and not why:
         why.append("by how likely it escalates")
     return Routed(
         text=text,
@@ -297,6 +387,7 @@ def _routed(
         collect=known.collect(issue[0], text) if issue else (),
         neighbours=tuple(one[:3] for one in near[:3]),
         why=tuple(why),
-        urgency=(1.0 if rise is not None else 0.0) + (escalation or 0.0),
+        urgency=(1.0 if rise is not None else 0.0) + (escalation if told and escalation else 0.0),
         name=name,
+        unlike=unlike,
     )
