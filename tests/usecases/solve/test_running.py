@@ -5,6 +5,7 @@ import pytest
 from kbagent.errors import BadValue, UnknownHandle, UsageError
 from kbagent.model.filters import Filter, FilterOperator
 from kbagent.store import deviations, runs
+from kbagent.usecases.revise.freezing import freeze
 from kbagent.usecases.revise.procedures import edit_steps, steps_of
 from kbagent.usecases.revise.rules import Remark, pin
 from kbagent.usecases.solve.continuing import go_on
@@ -270,3 +271,11 @@ def test_a_number_speaks_only_of_what_the_run_showed(office):
     with pytest.raises(UsageError, match="showed no resolution"):
         office.say("worked", unsure.handle, "1")
     assert office.one("SELECT count(*) FROM outcomes WHERE source = 'explicit'") == 0
+
+
+def test_a_frozen_order_is_said_with_the_rule_that_froze_it(office):
+    run = work(office, PRINTER)
+    assert not any("frozen" in one.text for one in run.explanation)
+    rule, _ = freeze(office.kb, f"i{run.known.issue_id}", by="ana")
+    said = [one for one in work(office, PRINTER).explanation if "frozen" in one.text]
+    assert [one.refs for one in said] == [(f"i{run.known.issue_id}", f"rule {rule}")]

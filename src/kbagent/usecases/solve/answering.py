@@ -16,6 +16,7 @@ from kbagent.model.evidence import Evidence
 from kbagent.store import cases, issues, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.usecases.retrieve.details import issue_titles
+from kbagent.usecases.reuse.boundaries import freeze_of
 from kbagent.usecases.solve.candidates import Checked, Field
 from kbagent.usecases.solve.procedures import Procedure
 from kbagent.usecases.solve.reading import OS_NAMES, PRODUCT_NAMES
@@ -144,6 +145,15 @@ def explain_answer(
         for one in doubts
     ]
     return tuple(said)
+
+
+def explain_freeze(kb: KnowledgeBase, issue_id: int) -> tuple[Sentence, ...]:
+    """That people froze the order of this issue, so that the answer may not be what is learned."""
+    rule = freeze_of(kb, issue_id)
+    if rule is None:
+        return ()
+    said = f"The order of i{issue_id} is frozen by rule {rule.id}: nothing learned since moves it."
+    return (Sentence(said, (f"i{issue_id}", f"rule {rule.id}")),)
 
 
 def explain_split(step: Step, split: Sequence[str]) -> tuple[Sentence, ...]:

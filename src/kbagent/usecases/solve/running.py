@@ -295,6 +295,7 @@ def _run(kb: KnowledgeBase, course: _Course, end: _End, continues: str | None) -
         doubts = [check for step in course.steps for check in step.failed]
         counts = (replayed.worked, replayed.tried, replayed.replayed) if replayed else (0, 0, 0)
         said = answering.explain_answer(known, chosen, counts, doubts)
+        said = (*said, *answering.explain_freeze(kb, known.issue_id))
         said = (*said, *answering.explain_split(course.recognised.step, view.split))
     elif end.question is not None:
         said = answering.explain_question(end.question, known)
