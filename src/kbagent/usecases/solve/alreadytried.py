@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+
 from kbagent.core.verification.tried import already_tried, telling_words, tried_clauses
 from kbagent.store import fixes, models
 from kbagent.store.encoder.session import Encoder
@@ -36,7 +38,9 @@ def tried_by_ticket(
         ids[one.position]: one.clause for one in already_tried(text, [resolutions[i] for i in ids])
     }
     found |= {one: "answered before in this run" for one in excluded if one in resolutions}
+    told = set(found.values())
     clauses = _acts(text)
+    worded = [any(act in one for one in told) for act in clauses]
     model = models.active(kb.connection)
     if model is None or not (clauses or found):
         return found
@@ -47,11 +51,25 @@ def tried_by_ticket(
         for one in ids:
             if one in vectors and one not in found:
                 similar = spoken @ vectors[one]
-                least = [NAMED if place in shared[one] else SAID for place in range(len(clauses))]
+                least = [
+                    _least(named=place in shared[one], worded=worded[place])
+                    for place in range(len(clauses))
+                ]
                 said = int((similar - least).argmax())
                 if float(similar[said]) >= least[said]:
                     found[one] = clauses[said]
     return found | _reworded(found, vectors, ids)
+
+
+def _least(*, named: bool, worded: bool) -> float:
+    """The cosine from which a clause means a resolution.
+
+    A clause whose words already tell which one it means (`worded`) means another one only where it
+    names something of that too: fixes of one thing are all alike.
+    """
+    if named:
+        return NAMED
+    return np.inf if worded else SAID
 
 
 def _shared_words(
