@@ -113,3 +113,11 @@ def test_without_a_terminal_it_says_what_to_do_instead(tmp_path):
     ran = invoke("solve", "--walk", "anything", kb=tmp_path)
     assert ran.code == 2
     assert "needs a terminal" in ran.err and "--continue RUN" in ran.err
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path, office):
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG\x00\x01\x02")
+    ran = invoke("solve", "--file", str(path), kb=office.folder / "kb")
+    assert ran.code == 1
+    assert "no UTF-8 text" in ran.err and ran.out == ""

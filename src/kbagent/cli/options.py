@@ -96,10 +96,14 @@ def read_text(file: Path) -> str:
     """The text of a file given by the user.
 
     Raises:
-        UnreadableFile: it cannot be read.
+        UnreadableFile: it cannot be read, or is no text.
     """
     try:
-        return file.read_bytes().decode("utf-8-sig", "replace")
+        content = file.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableFile(path=file, reason=reason, hint="Check the path.") from error
+    if b"\0" in content:
+        hint = "Save it as UTF-8 text."
+        raise UnreadableFile(path=file, reason="it is no UTF-8 text", hint=hint)
+    return content.decode("utf-8-sig", "replace")

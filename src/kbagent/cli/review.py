@@ -1,6 +1,7 @@
 """`kbagent review`, and `kbagent review apply|undo|log`."""
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -151,7 +152,7 @@ def _sit(
         if not queue.items:
             write(screens.format_nothing(chosen))
             return
-        write(screens.format_queue(queue))
+        write(textwrap.fill(screens.format_queue(queue), screen_width()))
         Sitting(base, queue, _author(by)).run(key)
 
 
