@@ -6,6 +6,7 @@ from kbagent.store import models
 from kbagent.usecases.learn import confidence
 from kbagent.usecases.retain.relatives import relatives_among, rows_of, told_apart
 from kbagent.usecases.revise import families
+from kbagent.usecases.revise.rules import Remark, require_human
 from kbagent.usecases.solve.problem import Problem
 from kbagent.usecases.solve.running import solve
 from tests.fakes.desk import Desk
@@ -68,3 +69,24 @@ def test_the_halves_do_not_vote_against_each_other(halves):
     unsure = solve(halves.kb, halves.encoder, Problem(BLANK), log=False).known
     assert sure is not None and unsure is not None
     assert sure.confidence > unsure.confidence
+
+
+def test_a_person_is_required_for_a_relative_of_what_people_named(halves):
+    confidence.learn_confidence(halves.kb, halves.encoder)
+    free = solve(halves.kb, halves.encoder, Problem(BLANK), log=False)
+    assert free.known is not None and free.known.issue_id == issue_of(halves, "a0")
+    require_human(halves.kb, Remark(queue="legal"), issue=f"i{issue_of(halves, 'b0')}")
+    held = solve(halves.kb, halves.encoder, Problem(BLANK), log=False)
+    assert (str(held.ending), held.handed_to) == ("hand-over", "legal")
+
+
+def test_a_relative_with_a_fix_speaks_where_the_winner_has_none(halves):
+    confidence.learn_confidence(halves.kb, halves.encoder)
+    home = issue_of(halves, "a0")
+    halves.kb.connection.execute(
+        """UPDATE attempts SET verdict = 'unknown' WHERE case_id IN
+            (SELECT case_id FROM memberships WHERE issue_id = ?)""",
+        (home,),
+    )
+    run = solve(halves.kb, halves.encoder, Problem(BLANK), log=False)
+    assert run.known is not None and run.known.issue_id == issue_of(halves, "b0")
