@@ -38,13 +38,13 @@ def cached(exported, tmp_path, monkeypatch):
     """A copy of that cache, free to be harmed; the folder of the export."""
     root = shutil.copytree(exported[0], tmp_path / "cache")
     monkeypatch.setenv("KBAGENT_CACHE", str(root))
-    return next(root.glob("models/tiny-????????"))
+    return next(root.glob("models/tiny-????????-f?"))
 
 
 def reexports(monkeypatch, exported):
     """Replace the slow child by a copy of what it made; counts how often it is run."""
     runs: list[str] = []
-    original = next(exported[0].glob("models/tiny-????????"))
+    original = next(exported[0].glob("models/tiny-????????-f?"))
 
     def child(source, made, notify):
         runs.append(source.name)
@@ -119,7 +119,7 @@ def test_an_export_that_never_agrees_is_refused(tiny_model, tmp_path, monkeypatc
 def test_the_fingerprint_is_of_the_content_not_of_the_place(tiny_model, tmp_path, exported):
     source = ModelSource("tiny", tiny_model)
     copy = ModelSource("tiny", shutil.copytree(tiny_model, tmp_path / "copy"))
-    manifest = cache.read_manifest(next(exported[0].glob("models/tiny-????????")))
+    manifest = cache.read_manifest(next(exported[0].glob("models/tiny-????????-f?")))
     assert isinstance(manifest, ModelManifest)
     assert export._digest(source, manifest) == export._digest(copy, manifest)
     assert export._digest(source, manifest) != export._digest(
@@ -209,6 +209,32 @@ def test_a_failed_export_leaves_nothing_and_says_why(cache_folder, tiny_model, t
 def test_two_models_of_one_name_do_not_meet(cache_folder):
     assert cache.folder_of("/a/model") != cache.folder_of("/b/model")
     assert cache.folder_of("../../etc").parent == cache_folder / "models"
+
+
+def test_versions_with_another_format_keep_their_own_export(
+    cached, tiny_model, exported, monkeypatch
+):
+    name = cache.read_manifest(cached).name
+    before = {path.name: path.read_bytes() for path in cached.iterdir()}
+    runs = reexports(monkeypatch, exported)
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    newer = cache.folder_of(name)
+    assert newer != cached
+    export.export_model(name, newer, print)
+    assert runs == [name]
+    assert newer.is_dir()
+    assert {path.name: path.read_bytes() for path in cached.iterdir()} == before
+
+
+def test_exports_in_older_formats_are_named_and_no_others(cache_folder):
+    models = cache_folder / "models"
+    mine = cache.folder_of("/a/tiny")
+    stem = mine.name.removesuffix(f"-f{cache.FORMAT}")
+    old = [stem, f"{stem}-f1", f"{stem}-f1.broken-12", f"{stem}.broken-3"]
+    kept = [f"{mine.name}.broken-7", f"{stem}-f{cache.FORMAT + 1}", f"{stem}-fine", f"{stem}x"]
+    for each in [*old, *kept, mine.name, cache.folder_of("/b/tiny").name]:
+        (models / each).mkdir(parents=True)
+    assert [path.name for path in cache.superseded("/a/tiny")] == sorted(old)
 
 
 def test_the_callers_process_never_loads_torch(cached, tiny_model):

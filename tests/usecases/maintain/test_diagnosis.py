@@ -15,6 +15,7 @@ from kbagent.cli.screens.doctor import format_health, health_json
 from kbagent.errors import Damaged
 from kbagent.model.health import State
 from kbagent.store import adapters, models, settings
+from kbagent.store.encoder import cache
 from kbagent.store.index import acquaintance
 from kbagent.store.index.manifests import footprint
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -234,6 +235,19 @@ def test_left_over_files_of_interrupted_processes_go_and_young_ones_stay(kb):
 def test_another_encoder_than_the_one_that_made_the_vectors_is_found(kb):
     health = diagnose(kb, lambda: FakeEncoder(name="other"))
     assert "encoder" in {one.name for one in health.checked if one.finding.state is State.DAMAGED}
+
+
+def test_exports_for_older_versions_are_told_of_and_left(kb, tmp_path, monkeypatch):
+    monkeypatch.setenv("KBAGENT_CACHE", str(tmp_path / "cache"))
+    current = cache.folder_of(models.active(kb.connection).name)
+    old = current.with_name(current.name.removesuffix(f"-f{cache.FORMAT}"))
+    old.mkdir(parents=True)
+    assert damaged_checks(kb, repair=True) == set()
+    _, health = states(kb)
+    finding = next(one.finding for one in health.checked if one.name == "encoder")
+    assert finding.state is State.NOTE
+    assert old.name in finding.what and str(old.parent) in finding.hint
+    assert old.exists()
 
 
 def test_a_check_that_cannot_look_says_so(kb, monkeypatch):

@@ -1,12 +1,15 @@
 """The user's cache of exported models: one folder each, written whole or not at all.
 
-A folder holds `model.onnx`, `tokenizer.json` and `manifest.json`. It is made under a temporary
+A folder holds `model.onnx`, `tokenizer.json` and `manifest.json`. The format is part of its name,
+so that two versions of kbagent on one computer do not replace each other's exports again and
+again; `superseded` names what only older ones use. It is made under a temporary
 name and renamed once it is flushed to disk, so that a reader sees all of it or none. Each load
 checks the files' length and CRC-32 (4 ms for 23 MB); `verify` also checks SHA-256.
 
 Does not: make exports (see `export`), run models (see `session`).
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -81,14 +84,33 @@ def cache_root() -> Path:
 
 
 def folder_of(name: str) -> Path:
-    """The cache folder of the model with this canonical name.
+    """The cache folder of the model with this canonical name, for this format of exports.
 
     >>> folder_of("all-MiniLM-L6-v2").name
-    'all-MiniLM-L6-v2-07db4e1f'
+    'all-MiniLM-L6-v2-07db4e1f-f2'
     """
+    return cache_root() / "models" / f"{_stem(name)}-f{FORMAT}"
+
+
+def superseded(name: str) -> list[Path]:
+    """Exports of the model in older formats, broken ones too, which this version never reads.
+
+    Formats 1 and 2 were kept in a folder without a number, where whichever came last stayed.
+    """
+    stem = _stem(name)
+    old = re.compile(rf"{re.escape(stem)}(-f(?P<format>\d+))?(\.broken-\d+)?")
+    found = {
+        path: match
+        for path in (cache_root() / "models").glob(f"{glob.escape(stem)}*")
+        if (match := old.fullmatch(path.name)) and path.is_dir()
+    }
+    return sorted(path for path, match in found.items() if int(match["format"] or 0) < FORMAT)
+
+
+def _stem(name: str) -> str:
     readable = re.sub(r"[^\w.-]+", "-", name.rsplit("/", 1)[-1]).strip("-.")[:64] or "model"
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return cache_root() / "models" / f"{readable}-{digest}"
+    return f"{readable}-{digest}"
 
 
 def read_manifest(folder: Path) -> ModelManifest | Broken | None:

@@ -35,7 +35,15 @@ def encoder_found(patient: Patient) -> Finding:
         return damaged(str(error), _MODELS)
     if encoder.fingerprint != model.fingerprint:
         return damaged(f"{model.name} is not the one that made the vectors", _MODELS)
-    return sound(f"{model.name}, {model.dimension} components, is the one that made the vectors")
+    found = f"{model.name}, {model.dimension} components, is the one that made the vectors"
+    older = cache.superseded(model.name)
+    if older:
+        names = ", ".join(path.name for path in older[:NAMED])
+        return note(
+            f"{found}; exports for older versions of kbagent are left: {names}",
+            f"Remove them from {older[0].parent} once no older version is in use.",
+        )
+    return sound(found)
 
 
 def mend_encoder(patient: Patient) -> str:
