@@ -20,6 +20,7 @@ from kbagent.store.index import acquaintance
 from kbagent.store.index.manifests import footprint
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain import diagnosis
+from kbagent.usecases.maintain.checks import vectors
 from kbagent.usecases.maintain.diagnosis import CHECKS, diagnose
 from kbagent.usecases.maintain.indexing import extend_dense
 from kbagent.usecases.maintain.spaces import space_of
@@ -118,6 +119,57 @@ def test_mended_vectors_are_those_of_the_texts(kb):
     states(kb, repair=True)
     assert damaged_checks(kb) == set()
     assert kb.connection.execute(query).fetchall() == before
+
+
+class OtherEngine(FakeEncoder):
+    """The same encoder where another processor rounds otherwise."""
+
+    drift = 0.006
+
+    def encode(self, texts):
+        vectors = super().encode(texts)
+        noise = np.random.default_rng(3).standard_normal(self.dimension).astype(np.float32)
+        vectors = vectors + self.drift * noise
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def of_text(kb, encoder):
+    health = diagnose(kb, encoder)
+    return next(one.finding for one in health.checked if one.name == "vectors: of the text")
+
+
+def test_another_processor_or_runtime_is_no_damage_and_is_told_of(kb):
+    finding = of_text(kb, OtherEngine)
+    assert finding.state is State.NOTE
+    assert "least cosine 0.99" in finding.what
+
+
+def test_vectors_of_another_text_are_found_also_by_another_engine(kb):
+    one = "UPDATE passages SET vector = (SELECT vector FROM passages WHERE id = 1)"
+    execute(kb, one + " WHERE case_id BETWEEN 2 AND 48")
+    assert of_text(kb, OtherEngine).state is State.DAMAGED
+
+
+def test_few_vectors_that_are_nearly_right_are_damage_where_the_others_are_exact(kb):
+    [case_id, blob] = kb.connection.execute(
+        "SELECT case_id, vector FROM passages LIMIT 1"
+    ).fetchone()
+    vector = np.frombuffer(blob, dtype=np.float16).copy()
+    place = int(np.argsort(np.abs(vector))[len(vector) // 2])
+    vector[place] = -vector[place]  # one bit
+    assert 0.97 < float(vector @ np.frombuffer(blob, dtype=np.float16)) < 0.999
+    kb.connection.execute(
+        "UPDATE passages SET vector = ? WHERE case_id = ?", (vector.tobytes(), case_id)
+    )
+    finding = of_text_everywhere(kb)
+    assert finding.items == (f"case {case_id}",)
+
+
+def of_text_everywhere(kb):
+    """What the check finds when every case is in its sample."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vectors, "SAMPLE", 48)
+        return of_text(kb, FakeEncoder)
 
 
 def test_the_ledger_is_never_mended(kb):
