@@ -225,3 +225,12 @@ def test_control_c_ends_an_import_kindly_and_the_next_goes_on(tmp_path):
     assert 0 < kept < INTERRUPTED
     again = invoke("import", str(export), "--output", "json", kb=kb)
     assert (again.json["unchanged"], again.json["new"]) == (kept, INTERRUPTED - kept)
+
+
+def test_a_message_does_not_quote_a_whole_file(tmp_path):
+    file = tmp_path / "vast.json"
+    file.write_text('[{"id": "1", "text": "' + "spam " * 1_000_000 + '"}]')
+    ran = invoke("import", str(file), kb=tmp_path / "kb")
+    assert ran.code == 2
+    assert "not recognised" in ran.err and "--map MAPPING.toml" in ran.err
+    assert len(ran.err) < 2_100

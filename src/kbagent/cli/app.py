@@ -270,7 +270,12 @@ def _write_plainly(command: Any) -> None:
         _write_plainly(subcommand)
 
 
+_LONGEST = 2_000  # characters of a complaint; every other one of ours is far below
+
+
 def _complain(message: str) -> None:
     from kbagent.cli.output import visible
 
+    if len(message) > _LONGEST:  # it quotes a foreign file: what and what to do stay
+        message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
     typer.echo(f"kbagent: {visible(message)}", err=True)

@@ -22,6 +22,8 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_MAGIC = b"\x1f\x8b"
 _LEVEL = 1  # of gzip: text shrinks by half, vectors hardly at any level
 _BLOCK = 1 << 20  # bytes
+_HEADER = 100  # bytes of a database before its first page's content
+_BEYOND = 64 << 20  # bytes that a packed database may be longer than its header says
 
 
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
@@ -118,21 +120,45 @@ def opened_copy(path: Path) -> Iterator[IO[bytes]]:
 def unpack(path: Path, target: Path) -> None:
     """The database in a backup as a new file, flushed to disk.
 
+    A database says at its beginning how long it is: what is no database is refused before
+    anything is written, and what unpacks to much more than it says before it fills the disk.
+
     Raises:
-        UnreadableFile: the backup is broken, or holds no database.
+        UnreadableFile: the backup is broken, or holds no database, or the disk has no room.
     """
     new_private_file(target)
     with opened_copy(path) as stream, target.open("wb") as file:
-        shutil.copyfileobj(stream, file, _BLOCK)
-        file.flush()
-        os.fsync(file.fileno())
-    with target.open("rb") as file:
-        if file.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
+        header = stream.read(_HEADER)
+        if not header.startswith(SQLITE_MAGIC):
             raise UnreadableFile(
                 path=path,
                 reason="it holds no knowledge base",
                 hint="Name a file that `kbagent backup` or `kbagent export kb` wrote.",
             )
+        most = _declared_size(header) + _BEYOND
+        if most - _BEYOND > shutil.disk_usage(target.parent).free:
+            raise UnreadableFile(
+                path=path,
+                reason=f"it holds {(most - _BEYOND) >> 20:,} MiB, more than is free on the disk",
+                hint="Nothing was changed. Free some space.",
+            )
+        file.write(header)
+        while block := stream.read(_BLOCK):
+            file.write(block)
+            if file.tell() > most:
+                raise UnreadableFile(
+                    path=path,
+                    reason="it unpacks to much more than the database that it begins with",
+                    hint="Nothing was changed. Use another backup.",
+                )
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _declared_size(header: bytes) -> int:
+    """Bytes of the database by its header (https://sqlite.org/fileformat.html, 1.3)."""
+    page = int.from_bytes(header[16:18])
+    return (65_536 if page == 1 else page) * int.from_bytes(header[28:32])
 
 
 def problems(database: Path) -> str | None:

@@ -27,6 +27,7 @@ from kbagent.store.moments import known
 
 FORMAT = 1
 KIND = "knowledge base"
+LONGEST_HEADING = 1 << 20  # bytes; it names the tables and how many rows each has
 LONGEST_LINE = 256 << 20  # bytes; a case's text is bounded by the readers far below this
 DERIVED = frozenset({"tallies"})
 VECTORS = "passages"

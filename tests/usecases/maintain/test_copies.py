@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import tracemalloc
 from contextlib import closing, suppress
 from datetime import UTC
 
@@ -409,3 +410,44 @@ def test_who_has_it_open_answers_from_what_was_restored(kb, tmp_path):
     found = search(kb, FakeEncoder(), request, log=False)
     assert found.issues == right.issues
     assert found.issues[0].instances[0].ref == "desk:204"
+
+
+def packed(path, *parts):
+    with gzip.open(path, "wb", 1) as file:
+        for part in parts:
+            file.write(part)
+    return path
+
+
+def test_what_is_no_database_is_refused_before_it_is_unpacked(tmp_path):
+    bomb = packed(tmp_path / "bomb.gz", *[bytes(1 << 20)] * 128)
+    with pytest.raises(UnreadableFile, match="holds no knowledge base"):
+        unpack(bomb, tmp_path / "again.db")
+    assert (tmp_path / "again.db").stat().st_size == 0
+
+
+def test_a_backup_that_unpacks_to_more_than_it_says_is_refused(kb, tmp_path):
+    back_up(kb, tmp_path / "whole.gz")
+    whole = gzip.decompress((tmp_path / "whole.gz").read_bytes())
+    bomb = packed(tmp_path / "bomb.gz", whole, *[bytes(1 << 20)] * 160)
+    with pytest.raises(UnreadableFile, match="much more than the database"):
+        restore(bomb, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_backup_that_does_not_fit_on_the_disk_is_refused_at_once(kb, tmp_path):
+    back_up(kb, tmp_path / "whole.gz")
+    whole = bytearray(gzip.decompress((tmp_path / "whole.gz").read_bytes()))
+    whole[28:32] = (2**32 - 2).to_bytes(4)  # pages
+    with pytest.raises(UnreadableFile, match="more than is free on the disk"):
+        unpack(packed(tmp_path / "vast.gz", bytes(whole)), tmp_path / "again.db")
+
+
+def test_a_heading_without_end_is_not_read_into_memory(tmp_path):
+    bomb = packed(tmp_path / "bomb.gz", b'{"kbagent": "', *[b"x" * (1 << 20)] * 300)
+    tracemalloc.start()
+    with pytest.raises(UnreadableFile, match="no JSON"):
+        restore(bomb, tmp_path / "new")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32 << 20

@@ -26,6 +26,7 @@ from kbagent.store.readers.tables import table_rows
 from kbagent.store.readers.values import as_text
 from kbagent.store.readers.workbooks import Workbook
 
+_NAME_SHOWN = 60  # characters of a column's name in a message: what looks like one may be a file
 _SLASHED = re.compile(r"\d{1,2}/\d{1,2}/\d")
 
 ExportPath = Path | Literal["-"]
@@ -282,7 +283,7 @@ def _guess(opened: _Opened, layout: str | None) -> Mapping:
     listing = opened.shape.listings[0]
     text = guessed(listing, layout or opened.shape.layout, opened.intake.stem)
     if text is None:
-        names = ", ".join(listing.names[:12])
+        names = ", ".join(name[:_NAME_SHOWN] for name in listing.names[:12])
         reason = f"no column could be a title or a description: {names}"
         raise UnknownFormat(path=opened.intake.name, reason=reason)
     return loaded(text, f"guessed for {opened.intake.name}", name=opened.intake.stem)

@@ -124,7 +124,7 @@ def _build(source: Path, ready: Path, notify: Notify) -> bool:
     """The database of the source at the newest schema, checked; whether it has its vectors."""
     vectors = True
     with copies.opened_copy(source) as stream:
-        first = stream.readline(transfer.LONGEST_LINE)
+        first = stream.readline(transfer.LONGEST_HEADING)
         if first.startswith(b"{"):
             heading = _from_lines(first, _lines(stream, source), ready, str(source), notify)
             vectors = heading.vectors
