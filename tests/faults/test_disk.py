@@ -178,7 +178,16 @@ from kbagent.usecases.retrieve.search import search
 from tests.fakes.bases import bring_in, write_rows
 from tests.fakes.encoder import FakeEncoder
 folder, what = Path(sys.argv[1]), sys.argv[2]
-if what == "read-only":
+if what == "brim":
+    with open_knowledge_base(folder) as kb:
+        found = search(kb, FakeEncoder(), Request(query="printer hangs on the client E0013"))
+        print(found.issues[0].issue_id)
+        try:
+            bring_in(kb, folder / "more.jsonl")
+            print("no error")
+        except KbagentError as error:
+            print(error)
+elif what == "read-only":
     with open_knowledge_base(folder) as kb:
         found = search(kb, FakeEncoder(), Request(query="printer hangs on the client E0013"))
         print(found.issues[0].issue_id, bool(found.notes))
@@ -206,15 +215,16 @@ else:
 """
 
 
-def mounted(folder, size, *, read_only):
+def mounted(folder, size, *, read_only=False, brim=False):
     """What `MOUNTED` says of a copy of the folder on a small file system of its own."""
     write_rows(folder / "more.jsonl", 900, first=24)
     place = folder.with_name("mount")
     place.mkdir()
-    what = "read-only" if read_only else "full"
+    what = "brim" if brim else "read-only" if read_only else "full"
     script = (
         f"mount -t tmpfs -o size={size} none {place} && cp -a {folder} {place}/kb &&"
         + (f" mount -o remount,ro {place} &&" if read_only else "")
+        + (f" ! head -c {size.replace('m', 'M')} /dev/zero >{place}/filler &&" if brim else "")
         + f' exec {sys.executable} -c "$0" {place}/kb {what}'
     )
     try:
@@ -238,6 +248,14 @@ def test_on_a_read_only_file_system_one_can_search_and_look_but_not_write(folder
         right = str(answer(kb)[0][0])
     said = mounted(folder, "64m", read_only=True)
     assert said == [f"{right} True", "[]", "UnreadableFile True", "UnreadableFile True"]
+
+
+def test_where_not_a_byte_is_free_one_can_search_and_is_told_why_nothing_is_written(folder):
+    with open_knowledge_base(folder) as kb:
+        right = str(answer(kb)[0][0])
+    found, refused = mounted(folder, "8m", brim=True)
+    assert found == right
+    assert "the disk is full" in refused and "Free some space" in refused
 
 
 @pytest.mark.parametrize("size", ["2m", "3m"])

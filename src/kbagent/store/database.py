@@ -37,13 +37,16 @@ class Database:
         self.notify = notify
         self.lock_timeout = _lock_timeout()
         self.read_only = False
+        self._unwritable = ("it is read-only", "The folder must be writable.")
         try:
             self.connection = _connect(path)
         except sqlite3.OperationalError as error:
-            if not _is_read_only(error):
+            if not (_is_read_only(error) or _has_no_room(error)):
                 raise explained(error, path) from error
             self.connection = _connect_reading(path)
             self.read_only = True
+            if _has_no_room(error):
+                self._unwritable = ("the disk is full", "Free some space and try again.")
         except sqlite3.Error as error:
             raise explained(error, path) from error
 
@@ -63,9 +66,8 @@ class Database:
             yield self.connection
             return
         if self.read_only:
-            raise UnreadableFile(
-                path=self.path, reason="it is read-only", hint="The folder must be writable."
-            )
+            reason, hint = self._unwritable
+            raise UnreadableFile(path=self.path, reason=reason, hint=hint)
         self._begin(self.lock_timeout if timeout is None else timeout)
         try:
             yield self.connection
@@ -197,6 +199,14 @@ def _is_read_only(error: sqlite3.Error) -> bool:
     """Whether the file, or the folder in which SQLite keeps its log, cannot be written."""
     name = getattr(error, "sqlite_errorname", "")
     return name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
+
+
+def _has_no_room(error: sqlite3.Error) -> bool:
+    """Whether the disk is too full for what processes share beside the log (32 KiB).
+
+    Nobody has the file open then: who had would have made it.
+    """
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
