@@ -40,14 +40,16 @@ def _basis(found: Report, success: Success) -> str:
         f"Looked up again with only what was known before each: {asked};"
         f" {_percent(success.answered / success.questions)} were answered, the others abstained on."
     )
-    if success.at_1 is None or success.at_3 is None:
+    if success.at_1 is None or success.at_3 is None or success.exactly_at_1 is None:
         return f"{basis} Of none is it known what worked, so success cannot be told."
     reachable = _percent(success.possible / success.known)
     return (
         f"{basis} Of the {success.known:,} of which it is known what worked, that stood first in"
         f" {_percent(success.at_1)} and among the first three in {_percent(success.at_3)}; more"
         f" than {reachable} was not possible, for on the others nothing worked that had worked"
-        " before (a fix in other words counts as another until somebody joins the two)."
+        f" before. The very fix stood first in {_percent(success.exactly_at_1)}, else one in nearly"
+        " the same words; one in quite other words counts as another until somebody joins the two"
+        " (`kbagent review`)."
     )
 
 
@@ -91,18 +93,21 @@ def _because(one: Because) -> str:
     count, total = f"{one.count:,}", f"{one.total:,}"
     match one.reason:
         case Reason.TOO_FEW:
-            return f"only {count} case{_s(one.count)} tell what worked, and {total} are needed"
+            told = f"only {count} case{_s(one.count)} tell what worked, and {total} are needed"
         case Reason.FROZEN:
-            return "people froze what is learned (`kbagent policy freeze --off` ends it)"
+            told = "people froze what is learned (`kbagent policy freeze --off` ends it)"
         case Reason.NO_EVIDENCE:
-            return f"only on {count} of {total} cases had an outcome come for their issue meanwhile"
+            told = f"only on {count} of {total} cases had an outcome come for their issue meanwhile"
         case Reason.SAME:
             moved = f"only {count}" if one.count else "none"
-            return f"what was learned moved what worked on {moved} of {total} cases"
+            told = f"what was learned moved what worked on {moved} of {total} cases"
         case Reason.OUT_OF_REACH:
-            return f"only on {count} of {total} cases worked anything that had worked before"
+            told = f"only on {count} of {total} cases worked anything that had worked before"
+        case Reason.UNREPORTED:
+            told = f"nobody reported an outcome (`kbagent worked`): all {total} came by import"
         case Reason.CANCELS:
-            return f"what worked came first on {count} cases more and on {total} fewer"
+            told = f"what worked came first on {count} cases more and on {total} fewer"
+    return told
 
 
 def _drift(found: Report) -> str | None:

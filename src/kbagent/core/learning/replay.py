@@ -20,11 +20,13 @@ class Replayed:
 
     `worked_at` is the place, from 1 on, of the first resolution that worked on the case; None:
     it was not shown. `found` of the `relevant` earlier instances of the issue were shown.
+    Where success is judged more widely, `exactly_at` is the place of the very resolution.
     """
 
     worked_at: int | None
     found: int = 0
     relevant: int = 0
+    exactly_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

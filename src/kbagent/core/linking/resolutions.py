@@ -17,6 +17,7 @@ from kbagent.core.linking.neighbours import Floats, Ints, Vectors
 SAME_FIX = 0.70  # mean cosine from which two texts say the same fix; on half of the issues of
 # sample_data .98 of the pairs are right, on the other half all (recall .43 and .28)
 SAME_CODE = 0.60  # the same, when both carry one fix code
+REWORDED = 0.60  # cosine from which two texts are taken for one fix where success is judged
 WORTH_READING = 0.4  # cosine below which two texts are not even compared word by word
 CONTRARY = frozenset(
     {
@@ -103,6 +104,20 @@ def contradict(one: FixText, other: FixText) -> bool:
     return any(
         (pair & mine) and (pair & theirs) and len(pair & (mine | theirs)) == 2 for pair in CONTRARY
     )
+
+
+def reworded(cosine: float, one: FixText, other: FixText) -> bool:
+    """Whether what one text recommends is what the other did, in nearly the same words.
+
+    Less is asked than of one approach: nothing is added up, and what has no outcome is no success.
+
+    >>> one, other = FixText(frozenset({"clear", "queue"})), FixText(frozenset({"empty", "queue"}))
+    >>> reworded(0.65, one, other), reworded(0.55, one, other)
+    (True, False)
+    >>> reworded(0.65, one, FixText(frozenset({"not", "queue"})))
+    False
+    """
+    return cosine >= REWORDED and not contradict(one, other)
 
 
 def _margins(vectors: Vectors, texts: Sequence[FixText]) -> Floats:

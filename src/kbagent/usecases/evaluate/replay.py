@@ -45,6 +45,8 @@ _EVIDENCE_REACH = 60  # as in a search
 Progress = Callable[[int, int], None]
 Judge = Callable[[Sequence[FusedTerms], Mapping[int, int], IssueHit, float], bool]
 """(candidates, group of each, first issue shown, its margin) -> whether it counts as an answer."""
+Right = Callable[[int, Sequence[int]], frozenset[int]]
+"""(place of a case, approaches shown) -> those of them that count as what worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,14 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class _Judges:
+    """What is asked of an answer: whether it counts as one, and what of it is right."""
+
+    answer: Judge | None
+    right: Right | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Question:
     """A case of the past at its moment, with what its words and its vector find."""
 
@@ -105,15 +115,19 @@ def replay(
     progress: Progress,
     weights: Mapping[str, float] | None = None,
     judge: Judge | None = None,
+    right: Right | None = None,
 ) -> Replay:
-    """How each contender would have answered these cases (places of the history, ascending)."""
+    """How each contender would have answered these cases (places of the history, ascending).
+
+    `right` judges what all contenders showed; None: only the very approach that worked is right.
+    """
     result = Replay({one.name: Course() for one in contenders})
     frozen = [one.learned_until for one in contenders if one.learned_until is not None]
     pasts = {
         until: Past(history, weights or {}, frozen)
         for until in {None, *(one.known_until for one in contenders)}
     }
-    chronicle = Chronicle(history.tokens)
+    chronicle, judges = Chronicle(history.tokens), _Judges(judge, right)
     spaces = _spaces(history, contenders)
     for begin in range(0, len(questions), BLOCK):
         block = questions[begin : begin + BLOCK]
@@ -122,7 +136,7 @@ def replay(
             for until, past in pasts.items():
                 moment = history.opened[place]
                 past.advance(moment if until is None else min(moment, until))
-            _ask(history, pasts, chronicle, contenders, spaces, similar, row, place, result, judge)
+            _ask(history, pasts, chronicle, contenders, spaces, similar, row, place, result, judges)
             if (row + 1) % REPORTED == 0:
                 progress(begin + row + 1, len(questions))
         progress(min(begin + BLOCK, len(questions)), len(questions))
@@ -165,7 +179,7 @@ def _ask(
     row: int,
     place: int,
     result: Replay,
-    judge: Judge | None,
+    judges: _Judges,
 ) -> None:
     """One question, put to every contender, and what came of it."""
     now = pasts[None]
@@ -197,14 +211,17 @@ def _ask(
         groups, order = answers[(*sort, one.parameters, learned)]
         found = _found(past, groups, earlier)
         course = result.courses[one.name]
-        course.replayed.append(Replayed(place_of_success(order, worked), found, len(earlier)))
+        success = worked if judges.right is None else judges.right(place, order)
+        exactly = place_of_success(order, worked)
+        at = exactly if success == worked else place_of_success(order, success)
+        course.replayed.append(Replayed(at, found, len(earlier), exactly))
         margin = margins(groups)[groups[0].issue_id] if groups else 0.0
         if groups:
             hit = bool(set(past.members(groups[0].issue_id)) & set(earlier.tolist()))
             course.margins.append((margin, hit))
-        if judge is not None:
+        if judges.answer is not None:
             owner = {term.case_id: past.root(term.case_id) for term in found_by[sort]}
-            yes = bool(groups) and judge(found_by[sort], owner, groups[0], margin)
+            yes = bool(groups) and judges.answer(found_by[sort], owner, groups[0], margin)
             course.answered.append(yes)
 
 

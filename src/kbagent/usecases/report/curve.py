@@ -1,7 +1,7 @@
 """The learning curve: month by month, what was asked, shown and resolved.
 
 Success is told of cases of which it is known what worked, and of no others: an unknown outcome is
-no failure. Two wordings of a fix that nobody joined count as two.
+no failure. A fix in nearly the same words is a success too (`rewordings`).
 """
 
 from collections import Counter, defaultdict
@@ -30,6 +30,7 @@ class Success:
     answered         those that were answered rather than abstained on
     known            those of which something is known to have worked; `at_1` and `at_3` are theirs
     possible         those of which something worked that had worked before: no more can succeed
+    exactly_at_1     the part of `at_1` that is the very fix, not one in nearly the same words
     recommended      known cases that were answered; `recommended_at_1` and `_at_3` are theirs
     recalled         cases with earlier instances; `recall` is the mean share of these found
     without_feedback success@1 without feedback on the known cases, and `uplift` what `at_1` is
@@ -40,6 +41,7 @@ class Success:
     answered: int
     known: int
     possible: int
+    exactly_at_1: float | None
     at_1: float | None
     at_3: float | None
     recommended: int
@@ -103,6 +105,7 @@ def success_of(questions: Questions, rows: Ints) -> Success | None:
         answered=int(questions.answered[rows].sum()),
         known=int(known.size),
         possible=int(questions.possible[known].sum()),
+        exactly_at_1=_mean((questions.exactly[known] == 1).astype(np.float64)),
         at_1=_mean(first),
         at_3=_mean(questions.success(LIVE, 3, known)),
         recommended=int(told.size),

@@ -118,30 +118,34 @@ def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Sto
         if len(members[issue]) > RARE or not questions.found[row] or not questions.known[row]:
             continue
         solved = [p for p in members[issue] if p < place and history.worked.get(p)]
-        again = [p for p in solved if _shared(history, place, p)]
+        again = [(p, pair) for p in solved if (pair := questions.rewordings.shared(place, p))]
         if again and shown_at:
-            picked.append(_Found(place, again[-1], shown_at))
+            earlier, pair = again[-1]
+            picked.append(_Found(place, earlier, shown_at, pair))
         elif solved and questions.found[row] == questions.relevant[row]:
-            picked.append(_Found(place, solved[-1], None))
+            pair = min(history.worked[solved[-1]]), min(history.worked[place])
+            picked.append(_Found(place, solved[-1], None, pair))
     return _told(kb, history, picked)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The place of a case and of the earlier one, and where the shared fix was shown."""
+    """The place of a case and of the earlier one, where the shared fix was shown, and `fixes`:
+    what worked then, and now."""
 
     place: int
     earlier: int
     shown_at: int | None
+    fixes: tuple[int, int]
 
 
 def _told(kb: KnowledgeBase, history: History, picked: Sequence[_Found]) -> tuple[Story, ...]:
     ids = [int(history.case_ids[p]) for one in picked for p in (one.place, one.earlier)]
     known_cases = cases.by_ids(kb.connection, ids)
-    fixes = [_fixes(history, one) for one in picked]
-    texts = resolutions.by_ids(kb.connection, {fix for both in fixes for fix in both})
+    texts = resolutions.by_ids(kb.connection, {fix for one in picked for fix in one.fixes})
     made = []
-    for one, (then, now) in zip(picked, fixes, strict=True):
+    for one in picked:
+        then, now = one.fixes
         case = known_cases[int(history.case_ids[one.place])]
         before = known_cases[int(history.case_ids[one.earlier])]
         at = history.opened[one.place]
@@ -158,19 +162,6 @@ def _told(kb: KnowledgeBase, history: History, picked: Sequence[_Found]) -> tupl
         )
         made.append(story)
     return tuple(sorted(made, key=lambda one: (one.place is None, -one.months_later, one.case)))
-
-
-def _fixes(history: History, one: _Found) -> tuple[int, int]:
-    """(what worked then, what worked now); the same where both share one."""
-    shared = _shared(history, one.place, one.earlier)
-    if shared:
-        return min(shared), min(shared)
-    return min(history.worked[one.earlier]), min(history.worked[one.place])
-
-
-def _shared(history: History, one: int, other: int) -> frozenset[int]:
-    nothing: frozenset[int] = frozenset()
-    return history.worked.get(one, nothing) & history.worked.get(other, nothing)
 
 
 def gone_of(kb: KnowledgeBase, found: Columns, stopped: Sequence[Stopped]) -> tuple[Gone, ...]:

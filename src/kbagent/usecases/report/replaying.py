@@ -15,6 +15,7 @@ from kbagent.core.learning.replay import Replayed
 from kbagent.core.retrieval.confidence import confidence
 from kbagent.core.retrieval.fusion import FusedTerms
 from kbagent.core.retrieval.grouping import IssueHit
+from kbagent.model.outcome import OutcomeSource
 from kbagent.model.policy import PolicyParameters
 from kbagent.store import models, policies
 from kbagent.store.knowledge_base import KnowledgeBase
@@ -35,6 +36,7 @@ from kbagent.usecases.evaluate.replay import (
     replay,
 )
 from kbagent.usecases.learn.confidence import certain_of
+from kbagent.usecases.report.rewordings import Rewordings
 from kbagent.usecases.retrieve.votes import vote
 from kbagent.usecases.reuse.boundaries import trust
 
@@ -56,17 +58,22 @@ class Questions:
     """Cases that were looked up again, in order of opening; every array counts them all.
 
     known      something is known to have worked on the case: only then can success be told
-    possible   that had worked on an earlier case
+    possible   that, or a fix that says nearly the same, had worked on an earlier case
     answered   the live policy would have called its answer one
     fresh      since `frozen_at` (and before the case) an outcome came for its issue
     found      of the `relevant` earlier instances so many were shown
-    place      by policy the place, from 1 on, of the first thing that worked; 0: not shown
+    place      by policy the place, from 1 on, of the first thing that worked, or that says nearly
+               the same; 0: not shown
+    exactly    the same for the live policy, of the very fix alone
     frozen_at  the end of the first month; None where the period has no second one
     recent_at  where the last `RECENT_MONTHS` months begin; None where that is the first month
+    outcomes   entries of the ledger that tell a verdict; people `reported` so many of them, the
+               others were imported
     eligible   ids of the cases that could have been looked up, ascending
     """
 
     history: History
+    rewordings: Rewordings
     places: Ints
     issue: Ints
     known: Bools
@@ -76,8 +83,11 @@ class Questions:
     found: Ints
     relevant: Ints
     place: Mapping[str, Ints]
+    exactly: Ints
     frozen_at: datetime | None
     recent_at: datetime | None
+    outcomes: int
+    reported: int
     eligible: Ints
 
     @property
@@ -103,17 +113,19 @@ def looked_up_again(
 
     `most` cases at most are looked up (`MOST_REPLAYED` when None), all of them when it is 0.
     """
-    if models.active(kb.connection) is None:
+    model = models.active(kb.connection)
+    if model is None:
         return None
     history = history_of(kb)
+    reworded = Rewordings(kb.connection, model.id, history)
     wanted = set(case_ids.tolist())
     eligible = [p for p in question_places(history, None) if int(history.case_ids[p]) in wanted]
     places = spread(eligible, MOST_REPLAYED if most is None else most)
     frozen_at, recent_at = _moments([history.opened[place] for place in eligible])
     contenders = _contenders(kb, frozen_at, recent_at)
     judge = judge_of(kb, contenders[0].parameters)
-    ran = replay(history, contenders, places, progress, trust(kb.connection), judge)
-    return _questions(history, ran, frozen_at, recent_at, np.sort(history.case_ids[eligible]))
+    ran = replay(history, contenders, places, progress, trust(kb.connection), judge, reworded.right)
+    return _questions(reworded, ran, frozen_at, recent_at, np.sort(history.case_ids[eligible]))
 
 
 def spread(places: Sequence[int], most: int) -> list[int]:
@@ -184,47 +196,37 @@ def _contenders(
 
 
 def _questions(
-    history: History,
+    reworded: Rewordings,
     ran: Replay,
     frozen_at: datetime | None,
     recent_at: datetime | None,
     eligible: Ints,
 ) -> Questions:
-    live = ran.courses[LIVE]
+    live, history = ran.courses[LIVE], reworded.history
+    told = [one.outcome.source for one in history.events if one.kind == "outcome" and one.outcome]
     return Questions(
         history=history,
+        rewordings=reworded,
         places=np.array(ran.places, dtype=np.int64),
         issue=np.array(ran.issues, dtype=np.int64),
         known=np.array([bool(history.worked.get(p)) for p in ran.places], dtype=np.bool_),
-        possible=_possible(history, ran.places),
+        possible=reworded.possible(ran.places),
         answered=np.array(live.answered, dtype=np.bool_),
         fresh=_fresh(history, ran.places, frozen_at),
         found=np.array([one.found for one in live.replayed], dtype=np.int64),
         relevant=np.array([one.relevant for one in live.replayed], dtype=np.int64),
         place={name: _where(course.replayed) for name, course in ran.courses.items()},
+        exactly=np.array([one.exactly_at or 0 for one in live.replayed], dtype=np.int64),
         frozen_at=frozen_at,
         recent_at=recent_at,
+        outcomes=len(told),
+        reported=sum(one is not OutcomeSource.IMPORTED for one in told),
         eligible=eligible,
     )
 
 
 def _where(replayed: Sequence[Replayed]) -> Ints:
     return np.array([one.worked_at or 0 for one in replayed], dtype=np.int64)
-
-
-def _possible(history: History, places: Sequence[int]) -> Bools:
-    """On which of these cases something worked that had worked on a case before.
-
-    A case is before when it was opened earlier; the replay is stricter and wants it closed.
-    """
-    before: dict[int, int] = {}
-    for place in sorted(history.worked):
-        for approach in history.worked[place]:
-            before.setdefault(approach, place)
-    return np.array(
-        [any(before[one] < place for one in history.worked.get(place, ())) for place in places],
-        dtype=np.bool_,
-    )
 
 
 def _fresh(history: History, places: Sequence[int], since: datetime | None) -> Bools:

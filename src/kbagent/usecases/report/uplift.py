@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NO_EVIDENCE = "hardly any new outcome on the issues that came"
     SAME = "the first place hardly changed"
     OUT_OF_REACH = "hardly anything could succeed"
+    UNREPORTED = "nobody reported an outcome"
     CANCELS = "gains and losses cancel"
 
 
@@ -155,6 +156,8 @@ def _with_reasons(made: Uplift, questions: Questions, asked: Ints, *, frozen: bo
     held = [reason for holds, reason in reasons if holds]
     if not held:
         held = [Because(Reason.CANCELS, made.better, made.worse)]
+    if not questions.reported and made.over in (FIRST, NO_FEEDBACK):
+        held.append(Because(Reason.UNREPORTED, 0, questions.outcomes))
     return replace(made, because=tuple(held))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from kbagent.core.linking.resolutions import REWORDED
 from kbagent.core.verification.checks import Severity, found_again
 from kbagent.model.case import Verdict
 from kbagent.model.evidence import Tally
@@ -28,7 +29,6 @@ from kbagent.usecases.solve.choosing import pick_again
 from kbagent.usecases.solve.problem import Problem, Thresholds
 from kbagent.usecases.solve.trace import Stage, Step
 
-SAME = 0.6  # cosine of two wordings of one fix; as `alreadytried.SAID`
 MOST_REPLAYED = 8  # instances, the latest; more cost more time than they tell
 
 
@@ -111,7 +111,7 @@ def _is_one_of(picked: int | None, worked: frozenset[int], alike: Mapping[int, V
         return True
     if picked is None or picked not in alike:
         return False
-    return any(float(alike[picked] @ alike[one]) >= SAME for one in worked if one in alike)
+    return any(float(alike[picked] @ alike[one]) >= REWORDED for one in worked if one in alike)
 
 
 def _instances(
