@@ -135,6 +135,55 @@ def test_what_a_stronger_pattern_explains_is_folded_under_it() -> None:
     assert (pattern.antecedent, pattern.explains) == ("cause", ("companion",))
 
 
+SHARES = {"00-06": 0.15, "06-12": 0.08, "12-18": 0.18, "18-24": 0.35}
+
+
+def by_quarter(name: str, kind: Kind) -> Discovery:
+    """A factor of four levels, one of them much likelier and one less likely than the rest."""
+    rng = RNG(12)
+    levels = np.array(sorted(SHARES))[rng.integers(0, 4, 4000)]
+    hit = rng.random(4000) < np.array([SHARES[one] for one in levels.tolist()])
+    factor = Factor.of(name, levels.tolist(), kind=kind)
+    table = CaseTable.of([factor], features_from([]), np.zeros(4000, dtype=np.int32))
+    return discover(table, [flags("escalated", hit)])
+
+
+def test_the_other_side_of_a_story_about_hours_is_folded_under_it() -> None:
+    (pattern,) = by_quarter("hour", Kind.TIMING).patterns
+    assert pattern.antecedent == "hour=18-24"
+    assert pattern.z > 0
+    assert "hour=06-12" in pattern.explains
+
+
+def test_of_other_factors_a_second_level_is_news_of_its_own() -> None:
+    assert {"plan=18-24", "plan=06-12"} <= found(by_quarter("plan", Kind.COHORT))
+
+
+def test_where_the_quiet_hours_are_the_stronger_sign_the_busy_ones_are_told() -> None:
+    """Half of the day is quiet, and three smaller parts share what is left."""
+    rng = RNG(13)
+    levels = rng.choice(["06-12", "12-18", "18-24"], 3000, p=[0.5, 0.25, 0.25])
+    share = {"06-12": 0.05, "12-18": 0.19, "18-24": 0.22}
+    hit = rng.random(3000) < np.array([share[one] for one in levels.tolist()])
+    factor = Factor.of("hour", levels.tolist(), kind=Kind.TIMING)
+    table = CaseTable.of([factor], features_from([]), np.zeros(3000, dtype=np.int32))
+    result = discover(table, [flags("escalated", hit)]).patterns
+    assert result
+    assert all(one.z > 0 for one in result)
+    assert {"hour=06-12"} <= {name for one in result for name in one.explains}
+
+
+def test_a_pattern_holds_no_sooner_than_what_it_foretells() -> None:
+    """The problem came in month 12; who has it most had other problems before."""
+    rng = RNG(14)
+    when = rng.integers(0, 24, 4000).astype(np.int32)
+    has = rng.random(4000) < 0.3
+    hit = (when >= 12) & (rng.random(4000) < np.where(has, 0.5, 0.1))
+    table = CaseTable.of([], features_from([word("mac", has)]), when)
+    (pattern,) = discover(table, [flags("issue", hit)]).patterns
+    assert pattern.lifetime.first >= 12
+
+
 def test_numbers_are_compared_by_ranks_with_the_mann_whitney_effect() -> None:
     rng = RNG(7)
     has = rng.random(3000) < 0.3

@@ -6,7 +6,8 @@ Issues and wordings are those of `truth.csv`: how well they are linked is tested
 import csv
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ import pytest
 from kbagent.cli.page import draw
 from kbagent.cli.screens.report_words import gone, sentences
 from kbagent.cli.screens.reports import format_report
+from kbagent.core.patterns.casetable import Kind
+from kbagent.core.patterns.discovery import Pattern
 from kbagent.store.encoder.session import load_encoder
 from kbagent.store.knowledge_base import KnowledgeBase, create_knowledge_base
 from kbagent.usecases.demonstration import import_samples
 from kbagent.usecases.mine.columns import load_columns
+from kbagent.usecases.mine.patterns import Asked, patterns
 from kbagent.usecases.report.compounding import Report, report
 from kbagent.usecases.report.hazards import FEWEST_SOLVED, stopped
 
@@ -128,13 +132,47 @@ def test_nothing_is_claimed_that_the_data_do_not_hold(made):
     assert "Fixes that stopped working" in screen
 
 
-def test_the_fix_that_stopped_is_told_though_its_problem_fell_into_several_issues(tmp_path):
-    """As imported, before anybody joined issues or wordings: five failures in a row."""
-    with create_knowledge_base(tmp_path / "kb") as kb:
+@pytest.fixture(scope="module")
+def as_imported(tmp_path_factory) -> Iterator[KnowledgeBase]:
+    """Before anybody joined issues or wordings."""
+    with create_knowledge_base(tmp_path_factory.mktemp("imported") / "kb") as kb:
         import_samples(kb, load_encoder(), SAMPLES / "exports", lambda *_: None, lambda _: None)
-        (told,) = stopped(kb, load_columns(kb.connection))
-        assert "pooler" in told.text
-        assert told.broke.at > RELEASE_42
-        assert (told.broke.worked_since, told.broke.tried_since) == (0.0, 5.0)
-        assert told.broke.worked_before / told.broke.tried_before > 0.9
-        assert len(told.issues) > 1
+        yield kb
+
+
+def test_the_fix_that_stopped_is_told_though_its_problem_fell_into_several_issues(as_imported):
+    """Five failures in a row."""
+    (told,) = stopped(as_imported, load_columns(as_imported.connection))
+    assert "pooler" in told.text
+    assert told.broke.at > RELEASE_42
+    assert (told.broke.worked_since, told.broke.tried_since) == (0.0, 5.0)
+    assert told.broke.worked_before / told.broke.tried_before > 0.9
+    assert len(told.issues) > 1
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2))])
+def test_as_imported_the_planted_stories_are_told_and_nothing_else(as_imported, zone):
+    """The release, the industry, the evening shift and the phrasing; beside them only words."""
+    found = patterns(as_imported, Asked(zone=zone))
+    told = {
+        (one.pattern.antecedent, one.pattern.consequent, found.names.get(one.pattern.level, ""))
+        if isinstance(one.pattern, Pattern)
+        else (one.pattern.phrase, one.pattern.consequent, "")
+        for one in found.told
+        if one.kind not in (Kind.KEYWORD, Kind.PHRASING) or not isinstance(one.pattern, Pattern)
+    }
+    assert told == {
+        ("version=4.2", "issue", "CSV import broken since update"),
+        ("industry=Pharmacy", "issue", "how to find everyone who received a lot"),
+        ("hour=18-24", "escalated", ""),
+        ("“you will know it worked when …”", "satisfaction", ""),
+    }
+
+
+def test_as_imported_success_is_not_below_the_very_fix_nor_above_what_was_possible(as_imported):
+    success = report(as_imported, lambda *_: None, most=0).success
+    assert success is not None
+    assert success.exactly_at_1 is not None and success.at_1 is not None
+    assert success.at_3 is not None
+    assert success.exactly_at_1 + 0.05 < success.at_1 < success.at_3
+    assert success.at_3 <= success.possible / success.known

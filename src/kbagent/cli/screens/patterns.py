@@ -48,10 +48,9 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if len(single) > limit:
         lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
     lines += _apparent(found)
-    for level, name in found.same:
-        lines.append(
-            Text(f"{one_line(level, 40)}: the cases that were {name}, and told as that", "dim")
-        )
+    if found.same:
+        told = "; ".join(f"{one_line(level, 40)} is where {name}" for level, name in _places(found))
+        lines += [Text(""), Text(f"Told once, under its other name: {told}", "dim")]
     if found.muted:
         lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
     if found.gone:
@@ -155,6 +154,14 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
     }
 
 
+def _places(found: Patterns) -> list[tuple[str, str]]:
+    """(queue, which cases are there) of the queues that are other names of an outcome."""
+    return [
+        (level, f"cases not {name[4:]} are" if name.startswith("not ") else f"{name} cases are")
+        for level, name in found.same
+    ]
+
+
 def _too_few(found: Patterns) -> str:
     if not found.cases:
         return "There are no cases yet. Bring some in: kbagent import FILE"
@@ -213,8 +220,8 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
         sentence = _better(pattern.consequent, pattern.excess)
         points = f"{100 * pattern.excess:+.0f} points"
         figures_line = (
-            f"{points} within the same issue, {pattern.cases} replies in {pattern.issues} issues"
-            f" that were answered both ways, q = {pattern.q:.2g}"
+            f"{points} within the same problem, {pattern.cases} replies in {pattern.issues}"
+            f" problems that were answered both ways, q = {pattern.q:.2g}"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
     mark = f"  ({one.said})" if one.said else ""
@@ -223,8 +230,8 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
         Padding(Text(figures_line), (0, 0, 0, 9)),
     ]
     if pattern.explains:
-        named = ", ".join(one_line(name, 30) for name in pattern.explains[:4])
-        notes.append(f"explains {named}")
+        named = ", ".join(_plainly(name) for name in pattern.explains[:4])
+        notes.append(f"explains what is seen of {named}")
     if one.cases:
         notes.append("such as " + ", ".join(one_line(ref, 24) for ref in one.cases[:3]))
     lines += [Padding(Text(note, "dim"), (0, 0, 0, 9)) for note in notes]
@@ -242,6 +249,18 @@ def _subject(antecedent: str, zone: str) -> str:
     if name == "since release":
         return f"{value[:1].upper()}{value[1:]} after a release"
     return f"{name} is {value}"
+
+
+def _plainly(antecedent: str) -> str:
+    """A folded antecedent in a few words.
+
+    >>> _plainly("hour=06-12"), _plainly("os=macOS 14")
+    ('06 to 12 h', 'os macOS 14')
+    """
+    name, sign, value = one_line(antecedent, 30).partition("=")
+    if name == "hour":
+        return f"{value.replace('-', ' to ')} h"
+    return f"{name} {value}" if sign else name
 
 
 def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:

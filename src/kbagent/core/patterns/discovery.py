@@ -209,12 +209,44 @@ def _patterns(where: Tested, hits: list[_Hit], settings: Settings) -> list[Patte
         kept = [(h, p) for h, p in made if _worth_telling(where, p, settings)]
         kept.sort(key=lambda hp: _strength(hp[1]))
         claims = [_claim(where, h) for h, _ in kept]
-        under = folded(claims, _outcome_scores(where, k))
+        under = _with_other_sides(
+            [pattern for _, pattern in kept], folded(claims, _outcome_scores(where, k))
+        )
         for i, (_, pattern) in enumerate(kept):
             if under[i] < 0:
                 names = tuple(kept[m][1].antecedent for m in range(len(kept)) if under[m] == i)
                 told.append(replace(pattern, explains=names))
     return told
+
+
+def _with_other_sides(kept: Sequence[Pattern], under: Sequence[int]) -> list[int]:
+    """The same, with the hours (weekdays) that go the other way folded under those that stand.
+
+    The hours share out one day: where some are worse all others together are better, so the one
+    tells what the other does. Of a level those stand that make it likelier, else the stronger.
+    With any other factor a second level may be news of its own.
+    """
+    result = list(under)
+    for i, one in enumerate(kept):
+        likelier = isinstance(one.effect, LevelEffect)
+        if one.kind is not Kind.TIMING or result[i] >= 0 or (likelier and one.z > 0):
+            continue
+        sides = [
+            j
+            for j, other in enumerate(kept)
+            if _factor(one) == _factor(other) and one.z * other.z < 0
+            if (likelier and result[j] in (-1, i)) or (j < i and result[j] < 0)
+        ]
+        if sides:
+            first = sides[0]
+            result = [first if i in (place, up) else up for place, up in enumerate(result)]
+            result[first] = -1
+    return result
+
+
+def _factor(one: Pattern) -> str:
+    """What the antecedent is a level of; a flag is its own."""
+    return one.antecedent.partition("=")[0]
 
 
 def _strength(pattern: Pattern) -> tuple[float, bool, str, str, str]:
@@ -319,7 +351,10 @@ def superiority(where: Tested, rows: Codes, group: tuple[int, ...]) -> float:
 
 
 def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
-    """Excess and variance per period, expectations within period; no sooner than its first case."""
+    """Excess and variance per period, expectations within period.
+
+    It holds no sooner than the first case with the antecedent, nor than the first of the level.
+    """
     when, rows = where.table.when, where.table.features.column(hit.j)
     periods, codes = np.unique(when, return_inverse=True)
     sizes = np.bincount(codes)
@@ -331,7 +366,10 @@ def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
     spread = (squares / sizes - mean * mean) / np.maximum(sizes - 1, 1)
     variance = np.maximum(with_it * (sizes - with_it) * spread, 0.0)
     found = lifetime(periods.astype(np.int64), excess, variance)
-    return replace(found, first=max(found.first, int(periods[with_it > 0][0])))
+    first = int(periods[with_it > 0][0])
+    if where.consequent.codes is not None and sums.any():
+        first = max(first, int(periods[sums > 0][0]))
+    return replace(found, first=max(found.first, first))
 
 
 def _examples(where: Tested, hit: _Hit, count: int) -> tuple[int, ...]:

@@ -97,9 +97,10 @@ def only_kind(table: CaseTable, kind: Kind) -> CaseTable:
 
 
 def is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
-    """Whether it says the same twice: an issue's component."""
+    """Whether it says the same twice: an issue's component, or with it the issue's fix."""
     owner = one.antecedent.partition("=")[0]
-    return any(owner in c.not_by for c in consequents if c.name == one.consequent)
+    of = "issue" if one.consequent == "resolution" else one.consequent
+    return any(owner in c.not_by for c in consequents if c.name == of)
 
 
 def _consequents(
