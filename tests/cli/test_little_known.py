@@ -1,5 +1,8 @@
 """With nothing, one case, or no outcome, every command of this part says something sensible."""
 
+import csv
+import io
+
 import pytest
 
 from kbagent.store.knowledge_base import create_knowledge_base
@@ -97,7 +100,7 @@ def test_route_abstains_and_says_so(little):
 def test_evaluate_prints_no_number_that_was_not_measured(little):
     which, kb = little
     if which == "empty":
-        assert "Bring in cases first" in invoke("evaluate", kb=kb).err
+        assert "Bring some in" in invoke("evaluate", kb=kb).out
         return
     screen = invoke("evaluate", kb=kb).out
     assert "0.000" not in screen
@@ -106,3 +109,50 @@ def test_evaluate_prints_no_number_that_was_not_measured(little):
     assert success == {None}
     assert not {"success@1", "MRR"} & {one for some in told["differences"].values() for one in some}
     assert ("Nothing could be measured" in screen) == (which == "one case")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate",),
+        ("evaluate", "--format", "json"),
+        ("evaluate", "--routing"),
+        ("evaluate", "--routing", "--format", "json"),
+        ("route", "printer hangs"),
+        ("route", "printer hangs", "--format", "json"),
+        ("route", "printer hangs", "--format", "csv"),
+        ("route", "printer hangs", "--format", "md"),
+        ("release", "list"),
+        ("report", "--since", "2025-01", "--compare", "2024"),
+        ("emerging", "--as-of", "2025-03-01"),
+    ],
+    ids=" ".join,
+)
+def test_whatever_is_asked_the_answer_is_sensible(little, words):
+    _, kb = little
+    ran = invoke(*words, kb=kb)
+    assert ran.code == 0, ran.err
+    assert ran.out.strip()
+    assert "is called" not in ran.out + ran.err
+    assert not set(NONSENSE) & set(ran.out.replace(",", " ").replace("|", " ").split())
+    if "json" in words:
+        assert ran.json is not None
+
+
+def test_an_evaluation_of_nothing_says_that_there_are_no_cases(little):
+    which, kb = little
+    out = invoke("evaluate", kb=kb).out
+    assert ("There are no cases to replay yet" in out) == (which == "empty")
+    cases = {"empty": 0, "one case": 1, "no outcome": 30}[which]
+    assert invoke("evaluate", "--format", "json", kb=kb).json["cases"] == cases
+
+
+def test_a_table_of_routes_says_why_a_field_is_empty(little):
+    which, kb = little
+    (row,) = csv.DictReader(io.StringIO(invoke("route", "printer", "--format", "csv", kb=kb).out))
+    assert row["answer"] == row["escalation"] == ""
+    if which == "empty":
+        assert row["no answer because"] == "there are no cases to learn from yet"
+    else:
+        assert row["no answer because"].startswith("queue and priority: fewer than")
+        assert row["no escalation because"].startswith("too few cases say")

@@ -18,6 +18,8 @@ UNMEASURED = (
 
 def format_evaluation(found: Evaluation) -> RenderableType:
     """The screen of an evaluation."""
+    if not found.cases:
+        return Text("There are no cases to replay yet. Bring some in: kbagent import FILE")
     if not found.questions:
         return Text(UNMEASURED)
     lines = [_about(found), Text(_HEAD, style="dim")]
@@ -36,6 +38,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
     """The same for a script."""
     return {
         "policy": found.policy.version,
+        "cases": found.cases,
         "questions": found.questions,
         "answerable": found.answerable,
         "first": found.first,

@@ -7,7 +7,21 @@ from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
 from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, HeldOut, Routed, Routes
 
-HEADER = ("place", "id", "text", "field", "answer", "confidence", "escalation", "issue", "why")
+HEADER = (
+    "place",
+    "id",
+    "text",
+    "field",
+    "answer",
+    "confidence",
+    "escalation",
+    "issue",
+    "why",
+    "no answer because",
+    "no escalation because",
+)
+NO_CASES = "there are no cases to learn from yet"
+NO_FIELD = f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike"
 UNLIKE = "unlike anything stored"
 
 
@@ -57,9 +71,7 @@ def _routed(one: Routed, escalation: HeldOut | None) -> list[RenderableType]:
         return [_in(said, "yellow"), *_nearest(one)]
     lines: list[RenderableType] = [_guess(guess) for guess in one.guesses]
     if not one.guesses:
-        lines.append(
-            _in(f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike")
-        )
+        lines.append(_in(NO_FIELD))
     lines.append(_in(_escalation(one, escalation)))
     if one.issue is None:
         lines.append(_in("issue: none that is known well enough; it may be new"))
@@ -193,13 +205,39 @@ def _held_out(one: HeldOut | None) -> dict[str, Any] | None:
 def _rows(found: Routes) -> list[list[object]]:
     rows: list[list[object]] = []
     for place, one in enumerate(found.routed, start=1):
-        escalation = None if one.escalation is None else round(one.escalation, 4)
+        silent = _no_escalation(one, found)
+        escalation = None if one.escalation is None or silent else round(one.escalation, 4)
         issue = f"i{one.issue[0]}" if one.issue else None
-        fields: list[tuple[str | None, str | None, float | None]] = [
-            (guess.name, guess.label, round(guess.confidence, 4)) for guess in one.guesses
+        fields: list[tuple[str | None, str | None, float | None, str | None]] = [
+            (guess.name, guess.label, round(guess.confidence, 4), _no_answer(guess, found))
+            for guess in one.guesses
         ]
-        for name, label, confidence in fields or [(None, None, None)]:
+        for name, label, confidence, because in fields or [(None, None, None, _no_field(found))]:
             named = None if one.name is None else str(one.name)
             why = "; ".join(one.why)
-            rows.append([place, named, one.text, name, label, confidence, escalation, issue, why])
+            told = [place, named, one.text, name, label, confidence, escalation, issue, why]
+            rows.append([*told, because, silent])
     return rows
+
+
+def _no_answer(guess: Guess, found: Routes) -> str | None:
+    """Why a table has no answer for a field; None where it has one."""
+    if guess.label is not None:
+        return None
+    sure = figures.percent(guess.confidence), figures.percent(found.confident_at)
+    return _why_silent(guess) or f"not sure enough ({sure[0]}, {sure[1]} are needed)"
+
+
+def _no_escalation(one: Routed, found: Routes) -> str | None:
+    """Why a table says nothing of escalation; None where it does."""
+    if not found.learned_from:
+        return NO_CASES
+    silent = _escalation_silent(one, found.escalation)
+    if silent is None and one.escalation is None:
+        return "too few cases say whether they were escalated"
+    return silent
+
+
+def _no_field(found: Routes) -> str:
+    """Why a table has no field at all."""
+    return NO_FIELD if found.learned_from else NO_CASES

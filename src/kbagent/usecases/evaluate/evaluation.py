@@ -9,7 +9,7 @@ import numpy as np
 
 from kbagent.core.learning.offpolicy import Estimate, TooLittleData
 from kbagent.core.learning.replay import Comparison, Measures, compare, measure
-from kbagent.errors import UnknownHandle
+from kbagent.errors import UnknownHandle, UsageError
 from kbagent.model.policy import Policy, PolicyParameters
 from kbagent.store import adapters, models, policies
 from kbagent.store.knowledge_base import KnowledgeBase
@@ -32,7 +32,7 @@ LIVE = "live policy"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a replay says of a policy.
+    """What a replay says of a policy. Of no cases it says nothing.
 
     `standings` are the measures of each contender by name, the policy in question first;
     `differences` the policy less each other one. `answerable` of the questions had a resolution
@@ -40,6 +40,7 @@ class Evaluation:
     """
 
     policy: Policy
+    cases: int
     questions: int
     answerable: int
     first: datetime | None
@@ -66,6 +67,8 @@ def evaluate(
     connection = kb.connection
     live = policies.live(connection)
     policy = live if version is None else named_policy(kb, version)
+    if models.active(connection) is None:
+        return _of_nothing(policy)
     history = history_of(kb)
     contenders = _contenders(kb, policy, live)
     places = list(question_places(history, last))
@@ -75,6 +78,7 @@ def evaluate(
     mine = ran.courses[first.name].replayed
     return Evaluation(
         policy=policy,
+        cases=len(history.case_ids),
         questions=len(ran.places),
         answerable=ran.answerable,
         first=history.opened[ran.places[0]] if ran.places else None,
@@ -85,6 +89,11 @@ def evaluate(
         ),
         off_policy=off_policy(kb, policy, rng),
     )
+
+
+def _of_nothing(policy: Policy) -> Evaluation:
+    """The evaluation of a knowledge base in which no case is."""
+    return Evaluation(policy, 0, 0, 0, None, None, (), (), ())
 
 
 def named_policy(kb: KnowledgeBase, version: int) -> Policy:
@@ -103,11 +112,11 @@ def history_of(kb: KnowledgeBase) -> History:
     """The history in vectors of the encoder that serves.
 
     Raises:
-        UnknownHandle: nothing was imported yet.
+        UsageError: nothing was imported yet.
     """
     model = models.active(kb.connection)
     if model is None:
-        raise UnknownHandle(handle="history", hint="Bring in cases first: `kbagent import FILE`.")
+        raise UsageError(what="There are no cases yet. Bring some in: kbagent import FILE")
     return load_history(kb.connection, model)
 
 
