@@ -174,3 +174,50 @@ def test_releases_told_later_are_not_known_before(sample):
     tell_release(sample, "4.9", RELEASED + timedelta(days=300))
     found = emerging(sample, as_of=RELEASED + timedelta(days=9))
     assert "4.9" not in [one.version for one in found.releases]
+
+
+@pytest.mark.parametrize("days", [5, 9, 16, 40])
+def test_the_counts_as_of_a_date_are_those_of_the_stored_cases(sample, days):
+    """Against SQL: cases from the beginning of the rise up to the date, and what had worked."""
+    day = RELEASED + timedelta(days=days)
+    told = [one for one in emerging(sample, as_of=day).rising if one.kind == "issue"]
+    assert told or days == 40
+    for one in told:
+        period = one.began.isoformat(), day.isoformat()
+        counted = sample.connection.execute(
+            """SELECT count(*) FROM cases JOIN memberships ON case_id = cases.id
+            WHERE issue_id = ? AND opened_at >= ? AND opened_at < ?""",
+            (one.issue_id, *period),
+        ).fetchone()[0]
+        assert one.observed == counted
+        for fix, _, count in one.worked:
+            worked = sample.connection.execute(
+                """SELECT count(DISTINCT case_id) FROM outcomes JOIN memberships USING (case_id)
+                JOIN resolutions ON resolutions.id = resolution_id
+                JOIN cases ON cases.id = case_id WHERE issue_id = ? AND canonical_id = ?
+                AND verdict = 'worked' AND happened_at < ? AND opened_at < ?""",
+                (one.issue_id, fix, period[1], period[1]),
+            ).fetchone()[0]
+            assert count == worked
+
+
+def test_a_day_without_a_case_is_not_called_that_of_the_newest(shared_sample):
+    days = {
+        row[0]
+        for row in shared_sample.connection.execute("SELECT substr(opened_at, 1, 10) FROM cases")
+    }
+    free, busy = (
+        next(
+            day
+            for day in (datetime(2025, 6, 1, tzinfo=UTC) + timedelta(days=n) for n in range(60))
+            if (f"{day:%Y-%m-%d}" in days) == wanted
+        )
+        for wanted in (False, True)
+    )
+    of = {
+        day: draw(format_emerging(emerging(shared_sample, as_of=day + timedelta(days=1))), 80)
+        for day in (free, busy)
+    }
+    assert "the day of the newest case" in of[busy]
+    assert "the day of the newest case" not in of[free]
+    assert "by the cases until" in of[free]

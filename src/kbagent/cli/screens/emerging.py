@@ -28,6 +28,9 @@ HEADER = (
 )
 
 
+NONE_EXPECTED = 0.05  # cases; fewer are printed as 0.0, and of none nothing is a multiple
+
+
 def format_emerging(found: Emerging) -> RenderableType:
     """The screen."""
     if found.now is None:
@@ -39,10 +42,10 @@ def format_emerging(found: Emerging) -> RenderableType:
     lines: list[RenderableType] = []
     risen = [one for one in found.rising if one.kind != "version"]
     if not risen:
-        lines.append(Text(f"Nothing is rising as of {until}, the day of the newest case.", "bold"))
+        lines.append(Text(f"Nothing is rising as of {until}, {_newest(found)}.", "bold"))
     else:
         head = Text(f"Rising as of {until}", "bold")
-        head.append(", the day of the newest case: more than history, weekday and volume explain")
+        head.append(f", {_newest(found)}: more than history, weekday and volume explain")
         lines.append(head)
     for one in risen:
         lines += [Text(""), *_rising(one)]
@@ -50,6 +53,14 @@ def format_emerging(found: Emerging) -> RenderableType:
     lines += _versions([one for one in found.rising if one.kind == "version"])
     lines.append(Text(_compared(found), "dim"))
     return Group(*lines)
+
+
+def _newest(found: Emerging) -> str:
+    """What the day is that is looked at: that of the newest case, or one that was asked for."""
+    last = figures.day(found.newest)
+    if last == figures.day(found.now):
+        return "the day of the newest case"
+    return f"by the cases until {last}"
 
 
 def _newcomers(found: Sequence[Newcomer]) -> list[RenderableType]:
@@ -171,14 +182,16 @@ def _compared(found: Emerging) -> str:
 
 def _rising(one: Rising) -> list[RenderableType]:
     ratio = (one.observed + 0.5) / (one.expected + 0.5)
+    expected = (
+        f"{one.expected:.1f} expected: {ratio:.0f} times as many"
+        if one.expected >= NONE_EXPECTED
+        else "none expected"
+    )
     state = f", calm since {figures.day(one.ended)}" if one.ended else ""
     new = "new: " if one.is_new else ""
     lines: list[RenderableType] = [
         Text(f"{new}{one_line(one.name, 70)}", "bold"),
-        _indented(
-            f"{one.observed} cases since {figures.day(one.began)}, {one.expected:.1f} expected:"
-            f" {ratio:.0f} times as many{state}"
-        ),
+        _indented(f"{one.observed} cases since {figures.day(one.began)}, {expected}{state}"),
     ]
     if one.release:
         lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))

@@ -74,6 +74,7 @@ class Rising:
 class Emerging:
     """What is rising, latest first; `days` of history until `now`, the day of the newest case.
 
+    Where a date was asked for, `now` is the last day before it and `newest` may lie earlier.
     `newcomers` are groups of cases without an issue, the least accidental first.
     """
 
@@ -83,6 +84,7 @@ class Emerging:
     rising: tuple[Rising, ...]
     newcomers: tuple[Newcomer, ...]
     releases: tuple[Release, ...]
+    newest: datetime | None = None
 
 
 def emerging(
@@ -118,6 +120,7 @@ def emerging(
         tuple(found),
         tuple(groups),
         tuple(released),
+        whole.at(whole.size - 1),
     )
 
 
