@@ -188,7 +188,8 @@ def _success_row(one: Month) -> list[object]:
     gap = s.uplift
     uplift = "–"
     if gap is not None:
-        uplift = f"{100 * gap.estimate:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+        told = [words.sign(100 * one) for one in (gap.estimate, gap.low, gap.high)]
+        uplift = "{} ({} to {})".format(*told)
     return [
         one.month,
         f"{s.questions:,}",

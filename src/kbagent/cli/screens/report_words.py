@@ -129,18 +129,18 @@ def interval(gap: Difference) -> str:
         return f"{-high:.1f} to {-low:.1f}"
     if gap.low > 0:
         return f"{low:.1f} to {high:.1f}"
-    return f"{_sign(low)} to {_sign(high)}"
+    return f"{sign(low)} to {sign(high)}"
 
 
 def _signed(gap: Difference) -> str:
-    told = f"{_sign(100 * gap.low)} to {_sign(100 * gap.high)}"
-    return f"{_sign(100 * gap.estimate)} points, {told}"
+    told = f"{sign(100 * gap.low)} to {sign(100 * gap.high)}"
+    return f"{sign(100 * gap.estimate)} points, {told}"
 
 
-def _sign(points: float) -> str:
+def sign(points: float) -> str:
     """A number of points with its sign; what rounds to nothing has none.
 
-    >>> _sign(0.04), _sign(-0.25), _sign(1.0)
+    >>> sign(0.04), sign(-0.25), sign(1.0)
     ('0.0', '-0.2', '+1.0')
     """
     told = f"{points:+.1f}"
