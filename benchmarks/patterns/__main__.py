@@ -80,8 +80,9 @@ def _save(name: Path, kept: dict[str, _Part], arguments: argparse.Namespace) -> 
         "Worlds are drawn from seeds 0, 1, …; everything was settled on other worlds (planted: "
         "from 2000 on, rises: 500 to 515). Routing: settled on Thunderbird before July 2024; a "
         "glance at later months without following showed how much renamed topics cost, and was "
-        "the reason to follow them; its constants were not fitted. banking77's test part was "
-        "looked at once before.",
+        "the reason to follow them; its constants were not fitted. How fast confidence follows "
+        "what came true was settled on Thunderbird from July 2023 to December 2024. banking77's "
+        "test part was looked at once before.",
         "A delay counts the days (outcomes) of data since the change, that of the alarm included.",
     ]
     listed = "".join(one.listed for one in ordered.values())

@@ -1,7 +1,9 @@
 """Routing: banking77 intents and Thunderbird topics by time, beside majority and TF-IDF + LR."""
 
+import multiprocessing
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from benchmarks.learning.table import Row
 from kbagent.core.patterns.drift import RECENT_CASES, Trust, followed, mixed, recent_votes
 from kbagent.core.patterns.marking import Answers, macro_f1
 from kbagent.core.patterns.routing import Past, fit_router, probabilities
+from kbagent.core.patterns.tempering import Temper, learned, tempered
 from kbagent.core.text.tokens import tokens
 from kbagent.core.verification.calibration import calibration_error
 
@@ -140,6 +143,7 @@ def banking_rows(train: Labelled, test: Labelled, rng: np.random.Generator) -> l
 
 TRAINED_ON = 182.0
 """Days of history that each weekly training reads."""
+PROCESSES = 2
 LEAST = 1e-6
 """Probability of a topic that a training has not seen."""
 
@@ -147,27 +151,43 @@ LEAST = 1e-6
 def thunderbird_rows(cases: Labelled, first: float, rng: np.random.Generator) -> list[Row]:
     """From day `first` on, every week is predicted by a training on the half year before it.
 
-    Labels are known from the next day on: to the weekly trainings, and to the router's trust.
+    Labels are known from the next day on: to the weekly trainings, and to what follows them.
     """
-    topics = int(cases.labels.max()) + 1
     parts: dict[str, list[Answers]] = {name: [] for name in (FOLLOWED, UNFOLLOWED, MAJORITY, TFIDF)}
-    trust = Trust()
-    for week in np.arange(first, cases.days.max() + 1, 7.0):
-        train = cases.at(np.flatnonzero((cases.days >= week - TRAINED_ON) & (cases.days < week)))
-        rows = np.flatnonzero((cases.days >= week) & (cases.days < week + 7))
-        asked = cases.at(rows)
-        p = _spread(train, asked, topics)
-        mix, trust = _followed_by_day(cases, rows, p, trust)
-        parts[FOLLOWED].append(Answers(asked.labels, mix.argmax(axis=1), mix.max(axis=1)))
-        parts[UNFOLLOWED].append(Answers(asked.labels, p.argmax(axis=1), p.max(axis=1)))
-        parts[MAJORITY].append(majority(train, asked))
-        parts[TFIDF].append(tfidf_regression(train, asked, 2.0))
+    followers = Followers(Trust(), Temper())
+    weeks = np.arange(first, cases.days.max() + 1, 7.0).tolist()
+    with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
+        trained = pool.imap(partial(_trained, cases), weeks)
+        for week, (p, words) in zip(weeks, trained, strict=True):
+            train, rows = _week(cases, week)
+            asked = cases.at(rows)
+            mix, followers = _followed_by_day(cases, rows, p, followers)
+            parts[FOLLOWED].append(Answers(asked.labels, mix.argmax(axis=1), mix.max(axis=1)))
+            parts[UNFOLLOWED].append(Answers(asked.labels, p.argmax(axis=1), p.max(axis=1)))
+            parts[MAJORITY].append(majority(train, asked))
+            parts[TFIDF].append(words)
     found = {name: Answers.joined(p) for name, p in parts.items()}
     begin, end = (date.fromordinal(int(d)) for d in (first, cases.days.max()))
     return rows_of(f"routing, Thunderbird topic, {begin} to {end}", found, rng)
 
 
-FOLLOWED = "experts, pooled; renamed queues followed"
+def _week(cases: Labelled, week: float) -> tuple[Labelled, NDArray[np.intp]]:
+    """The half year before a week, and the rows of the week."""
+    before = (cases.days >= week - TRAINED_ON) & (cases.days < week)
+    return cases.at(np.flatnonzero(before)), np.flatnonzero(
+        (cases.days >= week) & (cases.days < week + 7)
+    )
+
+
+def _trained(cases: Labelled, week: float) -> tuple[NDArray[np.float64], Answers]:
+    """What the router and the baseline say of a week, from the half year before it."""
+    train, rows = _week(cases, week)
+    asked = cases.at(rows)
+    p = _spread(train, asked, int(cases.labels.max()) + 1)
+    return p, tfidf_regression(train, asked, 2.0)
+
+
+FOLLOWED = "experts, pooled; renamed queues and what came true followed"
 UNFOLLOWED = "experts, pooled; not followed"
 MAJORITY = "majority"
 TFIDF = "TF-IDF + logistic regression (C = 2)"
@@ -185,19 +205,29 @@ def _spread(train: Labelled, asked: Labelled, topics: int) -> NDArray[np.float64
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
+@dataclass(frozen=True)
+class Followers:
+    """What has been learned since the first training by following what came in."""
+
+    trust: Trust
+    temper: Temper
+
+
 def _followed_by_day(
-    cases: Labelled, rows: NDArray[np.intp], p: NDArray[np.float64], trust: Trust
-) -> tuple[NDArray[np.float64], Trust]:
-    """The mixed forecasts of these rows, day by day, and the trust after the last day."""
+    cases: Labelled, rows: NDArray[np.intp], p: NDArray[np.float64], followers: Followers
+) -> tuple[NDArray[np.float64], Followers]:
+    """The tempered mixed forecasts of these rows, day by day, and the followers after them."""
     found = np.empty_like(p)
+    trust, temper = followers.trust, followers.temper
     for day in np.unique(cases.days[rows]):
         now = np.flatnonzero(cases.days[rows] == day)
         recent = np.flatnonzero(cases.days < day)[-RECENT_CASES:]
-        asked = cases.vectors[rows[now]]
+        asked, labels = cases.vectors[rows[now]], cases.labels[rows[now]]
         votes = recent_votes(asked, cases.vectors[recent], cases.labels[recent], p.shape[1])
-        found[now] = mixed(trust, p[now], votes)
-        trust = followed(trust, p[now], votes, cases.labels[rows[now]])
-    return found, trust
+        mix = mixed(trust, p[now], votes)
+        found[now] = tempered(temper, mix)
+        trust, temper = followed(trust, p[now], votes, labels), learned(temper, mix, labels)
+    return found, Followers(trust, temper)
 
 
 def day_number(moment: str) -> float:

@@ -107,3 +107,23 @@ def test_a_queue_that_was_renamed_is_followed_without_a_new_fit(desk, told):
     assert likeliest(desk, HANGS)[0] == "Print"
     assert queue_router(desk).is_followed
     assert fits(told) == 1
+
+
+def test_confidence_follows_what_has_come_true_and_outlives_a_new_fit(desk, told):
+    bring(desk, 0, 120)
+    before = likeliest(desk, LOST)
+    # From here on what the text says is right every second time: the queue is no longer in it.
+    for i in range(120, 120 + routers.FEW_MORE):
+        bring(desk, i, 1, mail="Mail" if i % 4 < 2 else "Print", only_mail=True)
+    after = likeliest(desk, LOST)
+    assert fits(told) == 1
+    assert before[1] > 0.9
+    assert after[1] < 0.8
+    followed = queue_router(desk).temper
+    assert followed.slope < 1
+    bring(desk, 120 + routers.FEW_MORE, 1)
+    again = queue_router(desk)
+    assert fits(told) == 2
+    assert again.temper.slope_doubt <= followed.slope_doubt + 1e-3
+    assert again.temper.slope == pytest.approx(followed.slope, abs=0.1)
+    assert queue_router(desk).temper == again.temper

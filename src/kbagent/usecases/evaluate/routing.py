@@ -28,7 +28,7 @@ from kbagent.usecases.mine.experience import (
     experience_of,
     predicted_factors,
 )
-from kbagent.usecases.mine.routers import fitted, trained_further
+from kbagent.usecases.mine.routers import FacetRouter, fitted, trained_further
 
 CONFIDENT_AT = 0.6
 EARLIER = 0.5
@@ -113,12 +113,16 @@ def _too_little(past: Experience, factor: Factor, rows: Rows) -> str:
 def _replayed(past: Experience, factor: Factor, rows: Rows, confident_at: float) -> Replayed:
     begin = int(rows.size * EARLIER)
     blocks = [b for b in np.array_split(np.arange(begin, rows.size), BLOCKS) if b.size]
-    ours, usual = [], []
+    ours, usual, router = [], [], None
     for block in blocks:
         before = rows[: int(block[0])]
         learned = before[-FEWEST_PAST:]
         usual.append(_most_frequent(past, factor, learned, rows[block]))
-        ours += _block(past, factor, learned, rows[block])
+        if np.unique(factor.codes[past.places[learned]]).size < 2:
+            ours.append(usual[-1])
+            continue
+        answers, router = _block(fitted(past, factor, learned, router), rows[block])
+        ours += answers
     at = past.found.at
     return Replayed(
         factor.name,
@@ -131,20 +135,17 @@ def _replayed(past: Experience, factor: Factor, rows: Rows, confident_at: float)
     )
 
 
-def _block(past: Experience, factor: Factor, learned: Rows, asked: Rows) -> list[Answers]:
-    """One fit, and the parts of the block answered in turn."""
-    if np.unique(factor.codes[past.places[learned]]).size < 2:
-        return [_most_frequent(past, factor, learned, asked)]
-    router = fitted(past, factor, learned)
-    made = []
+def _block(router: FacetRouter, asked: Rows) -> tuple[list[Answers], FacetRouter]:
+    """The parts of the block answered in turn, and the router that has followed all of them."""
+    past, made, followed = router.past, [], router
     for part in np.array_split(np.arange(asked.size), STEPS):
         if not part.size:
             continue
         rows = asked[part]
-        followed = trained_further(router, asked[: int(part[0])])
         p = followed.forecast(past.vectors[rows], past.tokens(rows)).probabilities
-        made.append(_answers(past, factor, rows, p.argmax(axis=1), p.max(axis=1)))
-    return made
+        made.append(_answers(past, router.factor, rows, p.argmax(axis=1), p.max(axis=1)))
+        followed = trained_further(router, asked[: int(part[-1]) + 1])
+    return made, followed
 
 
 def _most_frequent(past: Experience, factor: Factor, learned: Rows, asked: Rows) -> Answers:

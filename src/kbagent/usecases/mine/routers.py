@@ -4,7 +4,9 @@ What was fitted is kept in `index/` with the cases and labels it was fitted on. 
 when the encoder has changed, when some of those labels are others now, or when the labelled cases
 have grown by `GROWTH`. Until then the newer cases are followed: their neighbours are a second
 forecaster, weighed by how both have fared on the cases since (`core.patterns.drift`), so that a
-queue that was renamed yesterday is known today.
+queue that was renamed yesterday is known today; and confidence follows how often the answers have
+come true since (`core.patterns.tempering`). What was learned by following is handed to the next
+fit.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ from kbagent.core.patterns.routing import (
     nearest_cases,
     probabilities,
 )
+from kbagent.core.patterns.tempering import Temper, learned, tempered
 from kbagent.core.patterns.trial import Trial, usually_reached
 from kbagent.store import cases
 from kbagent.store.index import keepsakes
@@ -73,8 +76,8 @@ class Forecast:
 class FacetRouter:
     """A fitted router with the labels it knows, and the cases since.
 
-    `own` are the rows it was fitted on, `newer` the labelled rows since; `trust` what the newer
-    ones made of it.
+    `own` are the rows it was fitted on, `newer` the labelled rows since; `trust` and `temper` what
+    the newer ones made of it.
     """
 
     factor: Factor
@@ -84,6 +87,7 @@ class FacetRouter:
     own: Rows
     newer: Rows
     trust: Trust
+    temper: Temper
 
     @property
     def is_followed(self) -> bool:
@@ -99,7 +103,7 @@ class FacetRouter:
             vectors, self.past.vectors[recent], _codes(self.past, self.factor, recent),
             len(self.factor.levels),
         )  # fmt: skip
-        mix = mixed(self.trust, fitted, votes) if self.newer.size else fitted
+        mix = tempered(self.temper, mixed(self.trust, fitted, votes))
         near = nearest_cases(vectors, self.past.vectors[every], SHOWN)
         return Forecast(mix, every[near], self._unlike(vectors, every))
 
@@ -119,21 +123,29 @@ def router_of(
     """
     rows = past.labelled(factor.codes)
     kept = _kept(kb, past, factor, rows)
-    if kept is None:
-        kb.notify(f"learning {factor.name} from {rows.size:,} cases …")
-        kept = fitted(past, factor, rows)
-        kept = kept if encode is None else _told_by_titles(kept, encode)
-        _keep(kb, kept)
-    return kept
+    if kept is not None and not _is_outgrown(kept):
+        return kept
+    kb.notify(f"learning {factor.name} from {rows.size:,} cases …")
+    made = fitted(past, factor, rows, kept)
+    made = made if encode is None else _told_by_titles(made, encode)
+    _keep(kb, made)
+    return made
 
 
-def fitted(past: Experience, factor: Factor, rows: Rows) -> FacetRouter:
-    """A router fitted on these rows; nothing is newer."""
+def fitted(
+    past: Experience, factor: Factor, rows: Rows, before: FacetRouter | None = None
+) -> FacetRouter:
+    """A router fitted on these rows; nothing is newer. `before` is the one that was followed."""
     present, codes = np.unique(_codes(past, factor, rows), return_inverse=True)
     router = fit_router(past.past(rows, codes), present.size)
+    trust, temper = (before.trust, before.temper) if before else (Trust(), Temper())
     return FacetRouter(
-        factor, router, present.astype(np.int64), past, rows, rows[:0], Trust()
+        factor, router, present.astype(np.int64), past, rows, rows[:0], trust, temper
     )  # fmt: skip
+
+
+def _is_outgrown(one: FacetRouter) -> bool:
+    return one.newer.size > max(FEW_MORE, (GROWTH - 1) * one.own.size)
 
 
 def _told_by_titles(one: FacetRouter, encode: Encode) -> FacetRouter:
@@ -158,7 +170,7 @@ def trained_further(one: FacetRouter, newer: Rows) -> FacetRouter:
     """The same fit, having followed these newer labelled rows, in order of time."""
     past, factor, levels = one.past, one.factor, len(one.factor.levels)
     every = np.concatenate((one.own, newer))
-    labels, trust = _codes(past, factor, every), one.trust
+    labels, trust, temper = _codes(past, factor, every), one.trust, one.temper
     first = max(one.own.size, every.size - RECENT_CASES)
     for start in range(first, every.size, STEP):
         now = slice(start, min(start + STEP, every.size))
@@ -166,8 +178,9 @@ def trained_further(one: FacetRouter, newer: Rows) -> FacetRouter:
         vectors = past.vectors[every[now]]
         mine = _spread(one.router, one.present, levels, vectors, past.tokens(every[now]))
         votes = recent_votes(vectors, past.vectors[every[before]], labels[before], levels)
+        temper = learned(temper, mixed(trust, mine, votes), labels[now])
         trust = followed(trust, mine, votes, labels[now])
-    return FacetRouter(factor, one.router, one.present, past, one.own, newer, trust)
+    return replace(one, newer=newer, trust=trust, temper=temper)
 
 
 def _codes(past: Experience, factor: Factor, rows: Rows) -> NDArray[np.integer]:
@@ -191,6 +204,8 @@ def _keep(kb: KnowledgeBase, one: FacetRouter) -> None:
         "vocabulary": ordered,
         "labels": [one.factor.levels[int(code)] for code in one.present],
         "trial": asdict(router.trial) if router.trial is not None else None,
+        "trust": asdict(one.trust),
+        "temper": asdict(one.temper),
     }
     arrays = {
         "cases": past.found.case_ids[past.places[one.own]],
@@ -206,9 +221,9 @@ def _keep(kb: KnowledgeBase, one: FacetRouter) -> None:
 
 
 def _kept(kb: KnowledgeBase, past: Experience, factor: Factor, rows: Rows) -> FacetRouter | None:
-    """What is kept, when it still fits these cases."""
+    """What is kept, when it still fits these cases; they may have outgrown it."""
     found = keepsakes.load(kb.index_folder, f"router of {factor.name}")
-    if found is None or found[1].get("model") != past.model_id or "trial" not in found[1]:
+    if found is None or found[1].get("model") != past.model_id or "temper" not in found[1]:
         return None
     arrays, facts = found
     code = {level: i for i, level in enumerate(factor.levels)}
@@ -223,10 +238,11 @@ def _kept(kb: KnowledgeBase, past: Experience, factor: Factor, rows: Rows) -> Fa
     known = np.isin(rows, own).sum() + newer.size
     if same[there].sum() < (1 - CHANGED) * there.sum() or there.sum() < own.size / 2:
         return None
-    if newer.size > max(FEW_MORE, (GROWTH - 1) * own.size) or known < (1 - CHANGED) * rows.size:
+    if known < (1 - CHANGED) * rows.size:
         return None
     router = _router(arrays, facts, past, own[there], arrays["codes"][there])
-    one = FacetRouter(factor, router, present, past, own[there], newer, Trust())
+    trust, temper = Trust(**facts["trust"]), Temper(**facts["temper"])
+    one = FacetRouter(factor, router, present, past, own[there], newer, trust, temper)
     return trained_further(one, newer)
 
 
