@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from kbagent.model.case import Verdict
 
@@ -46,8 +47,21 @@ class Outcome:
     undoes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Told(NamedTuple):
+    """What ranking needs of an entry. (Issues have thousands: a tuple is made in no time.)"""
+
+    id: int
+    case_id: int
+    resolution_id: int
+    verdict: Verdict
+    source: OutcomeSource
+    happened_at: datetime
+    by: str | None
+    csat: float | None
+    minutes: float | None
+
+
+class Trial(NamedTuple):
     """What the learner sees of an outcome: which cell, what it was worth, whose vote, when.
 
     `reward` lies in [0, 1], `weight` ≥ 0 (the trust in its source). `facets` are those of the

@@ -176,14 +176,17 @@ def span(
 def values_among(
     connection: sqlite3.Connection, case_ids: Sequence[int], names: Sequence[str]
 ) -> set[str]:
-    """The values that these cases have of the facets of these names."""
+    """The values that these cases have of the facets of these names.
+
+    `+name` keeps SQLite from looking up every value of the name for every case.
+    """
     found: set[str] = set()
     for chunk in chunks(case_ids if names else ()):
         marks, named = ",".join("?" * len(chunk)), ",".join("?" * len(names))
         rows = connection.execute(
-            f"""SELECT DISTINCT value
-            FROM case_facets JOIN facet_values ON facet_values.id = facet_id
-            WHERE case_id IN ({marks}) AND name IN ({named}) AND value != ''""",
+            f"""SELECT value FROM facet_values
+            WHERE id IN (SELECT facet_id FROM case_facets WHERE case_id IN ({marks}))
+            AND +name IN ({named}) AND value != ''""",
             (*chunk, *names),
         )
         found.update(row[0] for row in rows)

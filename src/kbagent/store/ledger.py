@@ -7,12 +7,12 @@ point in time is every entry recorded by then that no entry recorded by then und
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from kbagent.model.case import Verdict
-from kbagent.model.outcome import Outcome, OutcomeSource
+from kbagent.model.outcome import Outcome, OutcomeSource, Told
 from kbagent.store.cases import chunks
 from kbagent.store.moments import known, to_text
 
@@ -61,19 +61,36 @@ def standing(
     connection: sqlite3.Connection, case_ids: Sequence[int], *, as_of: datetime | None = None
 ) -> list[Outcome]:
     """The entries on these cases that count at `as_of` (now when None), by id."""
+    found = [_outcome(row) for row in _standing(connection, _COLUMNS, case_ids, as_of)]
+    return sorted(found, key=lambda outcome: outcome.id)
+
+
+def told_on(
+    connection: sqlite3.Connection, case_ids: Sequence[int], *, as_of: datetime | None = None
+) -> list[Told]:
+    """The same entries in the same order, as far as ranking needs them."""
+    columns = "id, case_id, resolution_id, verdict, source, happened_at, by, csat, minutes"
+    return sorted(
+        Told(key, case, fix, _VERDICTS[verdict], _SOURCES[source], known(at), by, csat, minutes)
+        for key, case, fix, verdict, source, at, by, csat, minutes in _standing(
+            connection, columns, case_ids, as_of
+        )
+    )
+
+
+def _standing(
+    connection: sqlite3.Connection, columns: str, case_ids: Sequence[int], as_of: datetime | None
+) -> Iterator[tuple[Any, ...]]:
     horizon = to_text(as_of) or "9999"
-    found: list[Outcome] = []
     for chunk in chunks(case_ids):
         marks = ",".join("?" * len(chunk))
-        rows = connection.execute(
-            f"""SELECT {_COLUMNS} FROM outcomes WHERE case_id IN ({marks})
+        yield from connection.execute(
+            f"""SELECT {columns} FROM outcomes WHERE case_id IN ({marks})
             AND verdict != 'unknown' AND recorded_at <= ?
             AND NOT EXISTS (SELECT 1 FROM outcomes AS later
                 WHERE later.undoes = outcomes.id AND later.recorded_at <= ?)""",
             (*chunk, horizon, horizon),
         )
-        found.extend(_outcome(row) for row in rows)
-    return sorted(found, key=lambda outcome: outcome.id)
 
 
 def issues_with_outcomes(connection: sqlite3.Connection, issue_ids: Sequence[int]) -> set[int]:

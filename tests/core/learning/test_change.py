@@ -1,7 +1,5 @@
 """The CUSUM: when it speaks, when it is silent, and where it puts the change."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -135,7 +133,7 @@ class TestAFixOverSeveralIssues:
         early = [part for one in poor for part in ((1, [1.0] * 5), (2, [one]))]
         history = _mixed(*early, (2, [0.0] * 9))
         assert pooled_break(history, 0.7, 4.0)[1] is None
-        whole = [replace(t, issue_id=1) for t in history]
+        whole = [t._replace(issue_id=1) for t in history]
         assert pooled_break(whole, 0.7, 4.0)[1] is not None  # of one issue it would be a fall
 
     def test_steady_rates_raise_few_alarms_however_the_mix_moves(self) -> None:

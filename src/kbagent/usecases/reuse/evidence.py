@@ -9,7 +9,7 @@ from datetime import datetime
 from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.model.case import Tried, Verdict
 from kbagent.model.evidence import Pool, Tally
-from kbagent.model.outcome import REWARD, Outcome, OutcomeSource, Trial
+from kbagent.model.outcome import REWARD, Outcome, OutcomeSource, Told, Trial
 from kbagent.store import cases, ledger, resolutions
 
 REFINING = frozenset({"product", "os", "platform", "component", *VERSION_NAMES})
@@ -51,7 +51,7 @@ def experience(
     """
     case_ids = sorted(issue_of)
     attempts = resolutions.tried_on(connection, case_ids, as_of=as_of)
-    outcomes = ledger.standing(connection, case_ids, as_of=as_of)
+    outcomes = ledger.told_on(connection, case_ids, as_of=as_of)
     used = {a.resolution_id for a in attempts} | {o.resolution_id for o in outcomes}
     known = resolutions.by_ids(connection, used)
     canonical = {resolution.id: resolution.canonical_id for resolution in known.values()}
@@ -90,7 +90,7 @@ def experience(
 
 
 def trial_of(
-    outcome: Outcome,
+    outcome: Outcome | Told,
     issue_id: int,
     resolution_id: int,
     facets: tuple[tuple[str, str], ...],
@@ -99,19 +99,19 @@ def trial_of(
     """An outcome as the learner sees it; only people's votes carry a voter."""
     voter = outcome.by if outcome.source is OutcomeSource.EXPLICIT else None
     return Trial(
-        issue_id=issue_id,
-        resolution_id=resolution_id,
-        reward=REWARD[outcome.verdict],
-        at=outcome.happened_at,
-        id=outcome.id,
-        by=voter,
-        weight=weights.get(voter or "", 1.0),
-        facets=facets,
-        secondary=secondary_reward(outcome),
+        issue_id,
+        resolution_id,
+        REWARD[outcome.verdict],
+        outcome.happened_at,
+        outcome.id,
+        voter,
+        weights.get(voter or "", 1.0),
+        facets,
+        secondary_reward(outcome),
     )
 
 
-def secondary_reward(outcome: Outcome) -> float | None:
+def secondary_reward(outcome: Outcome | Told) -> float | None:
     """Satisfaction and speed in [0, 1], their mean where both are known.
 
     Speed is 60 / (60 + minutes): one half for an hour. Neither outvotes success; they break ties.
@@ -147,7 +147,7 @@ def pool_of(
 
 
 def _refining_facets(
-    connection: sqlite3.Connection, outcomes: Sequence[Outcome]
+    connection: sqlite3.Connection, outcomes: Sequence[Told]
 ) -> dict[int, tuple[tuple[str, str], ...]]:
     names = [one for one in cases.facet_names(connection) if one.casefold() in REFINING]
     return cases.facets_named(connection, sorted({one.case_id for one in outcomes}), names)
