@@ -27,6 +27,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from benchmarks.scale.world import processor
 from kbagent.store.encoder import cache, export
 from kbagent.store.encoder.cache import ModelManifest
 from kbagent.store.encoder.session import OnnxEncoder, load_encoder, open_export
@@ -259,8 +260,9 @@ def report(rows: list[Row], phases: dict[str, float], what: str) -> None:
     lines = [
         "# Encoder",
         "",
-        f"{what}; {os.cpu_count()} cores; best of two passes; quality on banking77 (test against",
-        f"train, nearest neighbour, 95 % bootstrap interval, seed {SEED}). Nothing was tuned here.",
+        f"{what}; {os.cpu_count()} cores ({processor()}); best of two passes; quality on banking77",
+        f"(test against train, nearest neighbour, 95 % bootstrap interval, seed {SEED})."
+        " Nothing was tuned here.",
         "",
         "| contestant | texts/s | tokens/s | × plain | least cosine | batch-invariant | accuracy |",
         "|---|---|---|---|---|---|---|",

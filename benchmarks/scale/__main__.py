@@ -32,7 +32,7 @@ import numpy as np
 
 import kbagent
 from benchmarks.scale.filling import HALF, RARE, fill
-from benchmarks.scale.world import ROOT, Material, gathered
+from benchmarks.scale.world import ROOT, Material, compiled, gathered, processor
 from kbagent.model.policy import PolicyParameters
 from kbagent.store import adapters, models, passages, policies
 from kbagent.store.encoder.session import load_encoder
@@ -81,6 +81,7 @@ def main() -> None:
     if options.quick:
         sizes = [10_000, 30_000]
     more = 1_000 if options.quick else 10_000
+    compiled()
     with _folder(options.keep) as folder:
         encoder = load_encoder()
         material = gathered(options.data, encoder)
@@ -295,9 +296,9 @@ def _keep(found: dict[int, dict[str, list[float]]], options: argparse.Namespace)
     lines = [
         "# Scale",
         "",
-        f"`python -m benchmarks.scale`, {os.cpu_count()} cores, seed {SEED}, sentences of {source}"
-        " recombined. Seconds (peak MB of the process). See `benchmarks/scale/__main__.py` for how"
-        " it is measured; nothing is tuned here.",
+        f"`python -m benchmarks.scale`, {os.cpu_count()} cores ({processor()}), seed {SEED},"
+        f" sentences of {source} recombined. Seconds (peak MB of the process). See"
+        " `benchmarks/scale/__main__.py` for how it is measured; nothing is tuned here.",
         "",
         f"| what | {header} | exponent |",
         "|---|" + "---|" * (len(sizes) + 1),

@@ -7,6 +7,7 @@ noise: a stand-in for encoding a million texts, near enough that real queries fi
 Issue sizes follow Zipf's law; the first one has a twentieth of all cases, 5,000 at most.
 """
 
+import compileall
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,21 @@ class Issues:
     sentences: Ints
     fixes: Ints
     of_case: Ints
+
+
+def compiled() -> None:
+    """Compile the package as installing does: where bytecode is not written, each start would."""
+    compileall.compile_dir(ROOT / "src", quiet=1)
+
+
+def processor() -> str:
+    """What decides how fast int8 products are: the widest instructions that this machine has."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text("utf-8").partition("flags")[2].split())
+    except OSError:
+        return "unknown"
+    vnni = "VNNI" if flags & {"avx512_vnni", "avx_vnni"} else "no VNNI"
+    return f"{'AVX-512' if 'avx512f' in flags else 'AVX2' if 'avx2' in flags else 'SSE'}, {vnni}"
 
 
 def gathered(data: Path | None, encoder: Encoder) -> Material:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import kbagent
 from benchmarks.scale.filling import fill
-from benchmarks.scale.world import ROOT, gathered
+from benchmarks.scale.world import ROOT, compiled, gathered, processor
 from kbagent.api import OpenKnowledgeBase
 from kbagent.store.encoder import cache
 from kbagent.store.encoder.passages import passages
@@ -62,6 +62,7 @@ def main() -> None:
         print("public data absent: sample data instead", file=sys.stderr)
         options.data = None
     rows: list[Row] = []
+    compiled()
     with tempfile.TemporaryDirectory(prefix="kbagent-speed-") as scratch:
         folder = Path(scratch)
         encoder = load_encoder()
@@ -293,12 +294,13 @@ def _ms(seconds: float) -> str:
 def _keep(rows: Sequence[Row], options: argparse.Namespace) -> None:
     """Print the table and write it with the conditions of the run."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    data = "Thunderbird questions" if options.data else "sample data"
     lines = [
         "# Speed",
         "",
-        f"`python -m benchmarks.speed`, {os.cpu_count()} cores, load {load:.1f} at the end, seed"
-        f" {SEED}, data: {'Thunderbird questions' if options.data else 'sample data'}. Nothing is"
-        " tuned here. Cold figures are medians of processes run in turn.",
+        f"`python -m benchmarks.speed`, {os.cpu_count()} cores ({processor()}), load {load:.1f} at"
+        f" the end, seed {SEED}, data: {data}. Nothing is tuned here. Cold figures are medians of"
+        " processes run in turn.",
         "",
         "| what | measured | beside | target | met |",
         "|---|---|---|---|---|",
