@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kbagent.core.learning.change import Watch, last_break, observe, pooled_break
+from kbagent.core.learning.change import Watch, follow, last_break, observe, pooled_break
 from kbagent.model.outcome import Trial
 from tests.core.learning.trials import START, trials
 
@@ -148,3 +150,16 @@ class TestAFixOverSeveralIssues:
                 counted + size,
             )
         assert 1000 * false / counted <= 1.0
+
+
+@given(
+    st.lists(st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.0]), max_size=80),
+    st.sampled_from([1.0, 0.5]),
+)
+def test_following_a_cell_is_observing_each_outcome(rewards: list[float], weight: float) -> None:
+    history = [trial._replace(weight=weight) for trial in trials(rewards)]
+    watch = Watch()
+    for trial in history:
+        watch, _ = observe(watch, trial.reward, trial.weight, 0.7, 4.0)
+    found = follow(history, 0.7, 4.0)
+    assert (found.tried, found.worked) == pytest.approx((watch.tried, watch.worked))

@@ -152,15 +152,21 @@ def follow(trials: Sequence[Trial], prior_mean: float, prior_strength: float) ->
     the change happened, `noticed_at` when the alarm was raised; the counts before reach back
     to the change before that one, or to the beginning.
     """
-    watch, previous, begin, noticed = Watch(), 0, 0, -1
+    tried, worked, sums = 0.0, 0.0, ALL_CALM
+    previous, begin, noticed = 0, 0, -1
     for place, trial in enumerate(trials):
-        watch, fell = observe(watch, trial.reward, trial.weight, prior_mean, prior_strength)
+        if trial.reward >= 1.0 and sums == ALL_CALM:  # as `observe` has it, for most of them
+            tried, worked = tried + trial.weight, worked + trial.weight * trial.reward
+            continue
+        watch, fell = observe(
+            Watch(tried, worked, sums), trial.reward, trial.weight, prior_mean, prior_strength
+        )
+        tried, worked, sums = watch.tried, watch.worked, watch.sums
         if fell:
             previous, begin, noticed = begin, place - fell + 1, place
     if noticed < 0:
-        return Followed(watch.tried, watch.worked, 0, None)
-    broke = _break(trials, previous, begin, noticed)
-    return Followed(watch.tried, watch.worked, begin, broke)
+        return Followed(tried, worked, 0, None)
+    return Followed(tried, worked, begin, _break(trials, previous, begin, noticed))
 
 
 def pooled_break(
