@@ -7,7 +7,7 @@ import typer
 
 from kbagent.cli import charter
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
-from kbagent.cli.output import print_screen, tell, to_json, write
+from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.errors import BadValue
 from kbagent.store import decisions, policies
@@ -108,6 +108,8 @@ def set_policy(
 
 def _promise(assignment: str, kb: Path | None) -> None:
     """What people want of answers: the threshold follows, and says what it rests on."""
+    import textwrap
+
     from kbagent.usecases.learn.confidence import set_promise
     from kbagent.usecases.maintain.encoding import serving_encoder
 
@@ -119,11 +121,13 @@ def _promise(assignment: str, kb: Path | None) -> None:
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         certain = set_promise(base, name, share, serving_encoder(base))
     if certain.threshold > 1.0:
-        write(f"nothing is answered from now on, all is asked or handed over: {certain.basis}")
+        told = f"nothing is answered from now on, all is asked or handed over: {certain.basis}"
+        write(textwrap.fill(told, screen_width()))
         write(f"ask for less: kbagent policy set {name}=SHARE")
         write("or take the promise out of the file: kbagent policy edit")
     else:
-        write(f"answers from confidence {certain.threshold:.2f} on: {certain.basis}")
+        told = f"answers from confidence {certain.threshold:.2f} on: {certain.basis}"
+        write(textwrap.fill(told, screen_width()))
 
 
 @app.command()
