@@ -1,5 +1,6 @@
 """The planted stories of the sample data are found and told; where there is little, it is said."""
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -13,7 +14,16 @@ from kbagent.errors import UnknownHandle
 from kbagent.model.lookup import Request
 from kbagent.store import decisions
 from kbagent.usecases.mine.columns import cohort_factors, load_columns
-from kbagent.usecases.mine.patterns import Asked, Patterns, Told, patterns, say
+from kbagent.usecases.mine.patterns import (
+    Asked,
+    Gone,
+    Patterns,
+    Told,
+    claim_of,
+    handle_of,
+    patterns,
+    say,
+)
 from tests.fakes.desk import Desk, ticket
 
 KELPFIELD = timezone(timedelta(hours=2))
@@ -107,13 +117,50 @@ def test_what_people_say_of_a_pattern(sample):
 
 
 def test_only_a_look_at_everything_says_that_a_pattern_is_gone(sample):
+    said = "hour=03-04, escalated yes"
     with sample.database.write() as connection:
-        data = {"pattern": "p000000", "verdict": "confirmed"}
-        decisions.add(connection, "pattern", sample.clock(), data=data)
+        for handle, zone in (("p000000", "UTC"), ("p000001", "UTC+02:00")):
+            data = {"pattern": handle, "verdict": "confirmed", "words": said, "zone": zone}
+            decisions.add(connection, "pattern", sample.clock(), data=data)
     narrowed = Request("", filters=(parse_filter("industry!=Pharmacy"),))
-    assert patterns(sample, Asked()).gone == ("p000000",)
+    assert patterns(sample, Asked()).gone == (Gone("p000000", said),)
+    screen = draw(format_patterns(patterns(sample, Asked())), 80)
+    assert f"p000000  {said}" in screen
+    assert [one.handle for one in patterns(sample, Asked(zone=KELPFIELD)).gone] == ["p000001"]
     assert patterns(sample, Asked(kind=Kind.PHRASING)).gone == ()
     assert patterns(sample, Asked(request=narrowed)).gone == ()
+
+
+def test_a_verdict_is_on_what_goes_with_what_which_way_in_which_zone(found):
+    (one,) = told_of(found, "hour=18-24", "escalated")
+    other_way = replace(one.pattern, z=-one.pattern.z)
+    handles = {handle_of(one.pattern), handle_of(one.pattern, "UTC+02:00"), handle_of(other_way)}
+    assert len(handles) == 3
+    assert one.handle == handle_of(one.pattern, "UTC+02:00")
+    assert claim_of(one.pattern) == "hour=18-24, escalated yes"
+    assert claim_of(other_way).endswith("more rarely")
+
+
+def test_the_least_lift_is_of_the_lift_that_is_told_and_adds_nothing(shared_sample, found):
+    fewer = patterns(shared_sample, Asked(zone=KELPFIELD, min_lift=5))
+    told = {one.handle for one in found.told}
+    lifts = {
+        one.handle: one.pattern.effect.lift
+        for one in found.told
+        if isinstance(one.pattern, Pattern) and isinstance(one.pattern.effect, LevelEffect)
+    }
+    assert min(lifts.values()) < 5 <= max(lifts.values())
+    dropped = {handle for handle, lift in lifts.items() if 1 / 5 < lift < 5}
+    assert {one.handle for one in fewer.told} == told - dropped
+
+
+def test_numbers_are_compared_and_shares_are_in_points(found):
+    rows = patterns_json(found)["patterns"]
+    assert {row["measure"] for row in rows if row.get("lift")} == {"difference of shares"}
+    (reply,) = [row for row in rows if row["antecedent"].startswith("reply: ")]
+    assert reply["measure"] == "Cliff's delta"
+    screen = draw(format_patterns(found), 80)
+    assert f"higher in {50 + 50 * reply['adjusted difference']:.0f} % of comparisons" in screen
 
 
 def test_the_screen_fits_and_tells(found):

@@ -9,9 +9,11 @@ from kbagent.cli.screens import figures
 from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
 from kbagent.core.patterns.lifetime import State
+from kbagent.core.patterns.phrasing import Formulation
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
 
 _CONSEQUENT = ("escalated", "reopened")
+SHARES, DELTA = "difference of shares", "Cliff's delta"
 HEADER = (
     "id",
     "kind",
@@ -24,6 +26,7 @@ HEADER = (
     "of all others",
     "lift",
     "adjusted difference",
+    "measure",
     "low",
     "high",
     "q",
@@ -48,14 +51,15 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if len(single) > limit:
         lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
     lines += _apparent(found)
-    if found.same:
+    if found.same and found.told:
         told = "; ".join(f"{one_line(level, 40)} is where {name}" for level, name in _places(found))
         lines += [Text(""), Text(f"Told once, under its other name: {told}", "dim")]
     if found.muted:
         lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
     if found.gone:
-        names = ", ".join(found.gone)
-        lines.append(Text(f"Confirmed once, no longer found on these cases: {names}", "yellow"))
+        lines.append(Text("Confirmed by people, but not found on these cases now:", "yellow"))
+        for gone in found.gone:
+            lines.append(Padding(Text(f"{gone.handle}  {one_line(gone.words, 160)}"), (0, 0, 0, 2)))
     return Group(*lines)
 
 
@@ -90,7 +94,7 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "zone": found.zone,
         "same_as": [{"level": level, "outcome": name} for level, name in found.same],
         "muted": found.muted,
-        "no_longer_found": list(found.gone),
+        "no_longer_found": [{"id": one.handle, "claim": one.words} for one in found.gone],
     }
 
 
@@ -119,6 +123,7 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
             "with": None,
             "of": pattern.cases,
             "adjusted difference": round(pattern.excess, 4),
+            "measure": SHARES if pattern.consequent in _CONSEQUENT else DELTA,
             "q": pattern.q,
             "within": "issue, system",
             "state": "holding",
@@ -140,6 +145,7 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
             "median with": effect.median_with,
             "median else": effect.median_without,
             "adjusted difference": round(effect.cliffs_delta, 4),
+            "measure": DELTA,
         }
     counts = effect.counts
     return base | {
@@ -148,7 +154,9 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
         "else": counts.affected - counts.both,
         "of all others": counts.total - counts.exposed,
         "lift": round(effect.lift, 3),
+        "shrunk lift": round(effect.shrunk_lift, 3),
         "adjusted difference": round(effect.adjusted.estimate, 4),
+        "measure": SHARES,
         "low": round(effect.adjusted.low, 4),
         "high": round(effect.adjusted.high, 4),
     }
@@ -218,10 +226,9 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
         notes = _notes(pattern)
     else:
         sentence = _better(pattern.consequent, pattern.excess)
-        points = f"{100 * pattern.excess:+.0f} points"
         figures_line = (
-            f"{points} within the same problem, {pattern.cases} replies in {pattern.issues}"
-            f" problems that were answered both ways, q = {pattern.q:.2g}"
+            f"{_compared(pattern)} within the same problem; {pattern.cases} replies in"
+            f" {pattern.issues} problems that were answered both ways"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
     mark = f"  ({one.said})" if one.said else ""
@@ -231,11 +238,18 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
     ]
     if pattern.explains:
         named = ", ".join(_plainly(name) for name in pattern.explains[:4])
-        notes.append(f"explains what is seen of {named}")
+        notes.append(f"told with it, as another side of the same: {named}")
     if one.cases:
         notes.append("such as " + ", ".join(one_line(ref, 24) for ref in one.cases[:3]))
     lines += [Padding(Text(note, "dim"), (0, 0, 0, 9)) for note in notes]
     return lines
+
+
+def _compared(one: Formulation) -> str:
+    """How replies with it did beside those without: points of a share, or who stood higher."""
+    if one.consequent in _CONSEQUENT:
+        return f"{100 * one.excess:+.0f} points"
+    return f"higher in {figures.percent((1 + one.excess) / 2)} of comparisons (half by chance)"
 
 
 def _subject(antecedent: str, zone: str) -> str:
@@ -279,8 +293,8 @@ def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:
 
 def _often(effect: LevelEffect) -> str:
     if effect.lift >= 1:
-        return f"{effect.lift:.1f} times as often"
-    return f"{1 / max(effect.lift, 1e-9):.1f} times as rarely"
+        return f"{effect.lift:.1f} times as often as usual"
+    return f"{1 / max(effect.lift, 1e-9):.1f} times as rarely as usual"
 
 
 def _figures(effect: LevelEffect) -> str:
@@ -339,7 +353,8 @@ def _apparent(found: Patterns) -> Sequence[RenderableType]:
         return []
     lines: list[RenderableType] = [Text(""), Text("Only seems so", "bold")]
     for one in found.apparent[:3]:
-        level = one_line(one.level, 30) if one.level else ""
+        named = found.names.get(one.level, "")
+        level = one_line(one.level, 30) + (f" ‘{one_line(named, 44)}’" if named else "")
         lines.append(
             Padding(
                 Text(

@@ -23,7 +23,7 @@ from kbagent.core.patterns.casetable import (
     Kind,
     joined,
 )
-from kbagent.core.patterns.discovery import Apparent, Pattern, Settings, discover
+from kbagent.core.patterns.discovery import Apparent, LevelEffect, Pattern, Settings, discover
 from kbagent.core.patterns.openings import opening_features
 from kbagent.core.patterns.phrasing import Formulation, formulations, way_features
 from kbagent.errors import BadValue, UnknownHandle
@@ -56,6 +56,8 @@ FEWEST_ISSUES = 5
 MOST_COMPARED = 20_000
 """Cases up to which issues are compared with each other, to find those that are nearly one."""
 DECISION = "pattern"
+LEAST_LIFT = 1.1
+"""Lift up to which nothing is left out; the shrunk one reaches it in every pattern anyhow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Asked:
     """What is asked: which cases, how strong, of which kind (None: all), in which time zone."""
 
     request: Request = field(default_factory=lambda: Request(""))
-    min_lift: float = 1.1
+    min_lift: float = LEAST_LIFT
     kind: Kind | None = None
     zone: tzinfo = UTC
 
@@ -84,11 +86,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A confirmed pattern that is not found any more, and what it said."""
+
+    handle: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Patterns:
     """All that was found. `names` says what an issue or a resolution is called.
 
     `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
-    person confirmed and that no longer hold on these cases. `zone` is the one that hours are of.
+    person confirmed and that are not found on these cases now. `zone` is the one that hours are of.
     `same` are levels that say nothing else than another consequent: (queue 7, escalated).
     """
 
@@ -101,7 +111,7 @@ class Patterns:
     names: Mapping[str, str]
     releases: tuple[Release, ...]
     muted: int
-    gone: tuple[str, ...]
+    gone: tuple[Gone, ...]
     zone: str = "UTC"
     same: tuple[tuple[str, str], ...] = ()
 
@@ -116,7 +126,7 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     found = load_columns(connection, scope_of(connection, asked.request).case_ids)
     factors = cohort_factors(connection, found)
     released = known_releases(connection, found, factors)
-    settings = Settings(min_lift=asked.min_lift)
+    settings = Settings()
     discovery_patterns: Sequence[Pattern] = ()
     phrased: Sequence[Formulation] = ()
     tested = 0
@@ -134,13 +144,18 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
                 considered * (asked.kind is Kind.KEYWORD),
             )
         result = discover(table, consequents, settings, considered)
-        discovery_patterns = [one for one in result.patterns if not is_itself(one, consequents)]
+        discovery_patterns = [
+            one
+            for one in result.patterns
+            if not is_itself(one, consequents) and _has_lift(one, asked.min_lift)
+        ]
         tested, apparent = result.tested, result.apparent
         if asked.kind in (None, Kind.PHRASING):
             phrased = _phrasing(connection, found, settings)
     every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
-    every.sort(key=lambda one: (-abs(one.z), handle_of(one)))
-    told, muted, gone = _with_what_was_said(connection, found, every)
+    zone = str(asked.zone)
+    every.sort(key=lambda one: (-abs(one.z), handle_of(one, zone)))
+    told, muted, gone = _with_what_was_said(connection, found, every, zone)
     if asked != Asked(zone=asked.zone):
         gone = ()  # a part of the cases, or of the kinds, proves nothing gone
     return Patterns(
@@ -150,11 +165,11 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         supported=settings.min_support,
         told=tuple(told),
         apparent=apparent,
-        names=_names(kb, discovery_patterns),
+        names=_names(kb, [*discovery_patterns, *apparent]),
         releases=tuple(released),
         muted=muted,
         gone=gone,
-        zone=str(asked.zone),
+        zone=zone,
         same=same,
     )
 
@@ -184,51 +199,94 @@ def say(
     Raises:
         UnknownHandle: no such pattern is found in this knowledge base.
     """
-    if handle not in _said(kb.connection) and not _is_found(kb, handle, zone):
+    known = _said(kb.connection).get(handle)
+    words, seen_in = (
+        (known.words, known.zone) if known else (_words_of(kb, handle, zone), str(zone))
+    )
+    if words is None:
         raise UnknownHandle(handle=handle, hint="`kbagent patterns` shows them; mind its --zone.")
     with kb.database.write() as connection:
-        data = {"pattern": handle, "verdict": verdict}
+        data = {"pattern": handle, "verdict": verdict, "words": words, "zone": seen_in}
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
 
 
-def _is_found(kb: KnowledgeBase, handle: str, zone: tzinfo) -> bool:
-    """Whether it is among all patterns, or among those of one kind, which are tested alone."""
-    return any(
-        handle == one.handle
-        for kind in (None, *Kind)
-        for one in patterns(kb, Asked(kind=kind, zone=zone)).told
-    )
+def _words_of(kb: KnowledgeBase, handle: str, zone: tzinfo) -> str | None:
+    """What it says, if it is among all patterns or those of one kind, which are tested alone."""
+    for kind in (None, *Kind):
+        for one in patterns(kb, Asked(kind=kind, zone=zone)).told:
+            if one.handle == handle:
+                return claim_of(one.pattern)
+    return None
 
 
-def handle_of(one: Pattern | Formulation) -> str:
-    """`p` and six digits that stand for what goes with what, whatever the counts are."""
+def claim_of(one: Pattern | Formulation) -> str:
+    """What a pattern claims, in a few words without figures: version=4.2, issue i94."""
+    if isinstance(one, Pattern):
+        rarely = ", more rarely" if one.z < 0 else ""
+        return f"{one.antecedent}, {f'{one.consequent} {one.level}'.strip()}{rarely}"
+    return f"replies with {one.phrase}, {one.consequent}{', lower' if one.z < 0 else ''}"
+
+
+def handle_of(one: Pattern | Formulation, zone: str = "UTC") -> str:
+    """`p` and six digits that stand for what goes with what which way, whatever the counts are.
+
+    The same hours in another time zone are other hours.
+    """
     if isinstance(one, Pattern):
         text = f"{one.antecedent}\0{one.consequent}\0{one.level}"
+        text += f"\0{zone}" if one.kind is Kind.TIMING and zone != "UTC" else ""
     else:
         text = f"{one.phrase}\0{one.consequent}\0reply"
+    text += "\0less" if one.z < 0 else ""
     return "p" + hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
 
 
-def _said(connection: sqlite3.Connection) -> dict[str, str]:
-    """The latest verdict on each pattern."""
+def _has_lift(one: Pattern, least: float) -> bool:
+    """Whether the lift that is told, or its inverse, is as high; numbers have none."""
+    if not isinstance(one.effect, LevelEffect) or least <= LEAST_LIFT:
+        return True
+    return max(one.effect.lift, 1 / max(one.effect.lift, 1e-9)) >= least
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The latest verdict on a pattern, what it says, and the time zone it was seen in."""
+
+    verdict: str
+    words: str
+    zone: str
+
+
+def _said(connection: sqlite3.Connection) -> dict[str, _Said]:
     return {
-        one.data["pattern"]: one.data["verdict"] for one in decisions.standing(connection, DECISION)
+        one.data["pattern"]: _Said(
+            one.data["verdict"], one.data.get("words", ""), one.data.get("zone", "UTC")
+        )
+        for one in decisions.standing(connection, DECISION)
     }
 
 
 def _with_what_was_said(
-    connection: sqlite3.Connection, found: Columns, every: Sequence[Pattern | Formulation]
-) -> tuple[list[Told], int, tuple[str, ...]]:
+    connection: sqlite3.Connection,
+    found: Columns,
+    every: Sequence[Pattern | Formulation],
+    zone: str,
+) -> tuple[list[Told], int, tuple[Gone, ...]]:
     said = _said(connection)
-    by_handle = {handle_of(one): one for one in every}
-    shown = {h: one for h, one in by_handle.items() if said.get(h) not in ("muted", "rejected")}
+    verdicts = {handle: one.verdict for handle, one in said.items()}
+    by_handle = {handle_of(one, zone): one for one in every}
+    shown = {h: p for h, p in by_handle.items() if verdicts.get(h) not in ("muted", "rejected")}
     wanted = [int(found.case_ids[row]) for one in shown.values() for row in one.examples]
     refs = {key: case.ref for key, case in cases.by_ids(connection, wanted).items()}
     told = [
-        Told(h, one, said.get(h, ""), tuple(refs[int(found.case_ids[r])] for r in one.examples))
+        Told(h, one, verdicts.get(h, ""), tuple(refs[int(found.case_ids[r])] for r in one.examples))
         for h, one in shown.items()
     ]
-    gone = tuple(sorted(h for h, v in said.items() if v == "confirmed" and h not in by_handle))
+    gone = tuple(
+        Gone(handle, one.words)
+        for handle, one in sorted(said.items())
+        if one.verdict == "confirmed" and handle not in by_handle and one.zone == zone
+    )
     return told, len(by_handle) - len(shown), gone
 
 
@@ -310,7 +368,7 @@ def _replies(connection: sqlite3.Connection, found: Columns) -> dict[int, str]:
     return texts
 
 
-def _names(kb: KnowledgeBase, found: Sequence[Pattern]) -> dict[str, str]:
+def _names(kb: KnowledgeBase, found: Sequence[Pattern | Apparent]) -> dict[str, str]:
     """What the issues and resolutions among the patterns are called."""
     issues = sorted({int(one.level[1:]) for one in found if one.consequent == "issue"})
     approaches = {int(one.level[1:]) for one in found if one.consequent == "resolution"}
