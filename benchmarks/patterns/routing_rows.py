@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from benchmarks.learning.table import Row
 from kbagent.core.patterns.drift import RECENT_CASES, Trust, followed, mixed, recent_votes
@@ -181,6 +182,7 @@ def _week(cases: Labelled, week: float) -> tuple[Labelled, NDArray[np.intp]]:
 
 def _trained(cases: Labelled, week: float) -> tuple[NDArray[np.float64], Answers]:
     """What the router and the baseline say of a week, from the half year before it."""
+    threadpool_limits(1)  # a process a core: more threads would wait for each other
     train, rows = _week(cases, week)
     asked = cases.at(rows)
     p = _spread(train, asked, int(cases.labels.max()) + 1)
