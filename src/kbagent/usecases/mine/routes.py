@@ -22,7 +22,6 @@ from kbagent.store import cases
 from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.usecases.learn.confidence import certain_of
 from kbagent.usecases.mine.columns import (
     CUSTOMER,
     Columns,
@@ -39,13 +38,14 @@ from kbagent.usecases.mine.experience import (
     experience_of,
     predicted_factors,
 )
+from kbagent.usecases.mine.recognition import Recogniser
 from kbagent.usecases.mine.routers import Encode, FacetRouter, router_of
-from kbagent.usecases.retrieve.details import issue_titles
-from kbagent.usecases.retrieve.votes import NEAREST, vote_of
 
 CONFIDENT_AT = 0.6
 SHOWN = 4
 """Labels that a guess names, with their probabilities."""
+NEIGHBOURS = 3
+"""Nearest cases that are named."""
 OFTEN = 2.0
 """Times the usual probability of escalation from which a ticket is taken sooner for it."""
 
@@ -155,6 +155,7 @@ def routes(
     guesses = [_guesses(kb, one, asked, words, confident_at) for one in routers]
     escalating = _escalation(kb, past, asked, words, encode)
     seen = _neighbours(kb, past, asked)
+    recogniser = Recogniser(kb, past)
     known = _Issues(kb, found)
     made = [
         _routed(
@@ -163,6 +164,7 @@ def routes(
             tuple(one[i] for one in guesses),
             escalating.of(i) if escalating else None,
             seen[i],
+            recogniser.issue_of(text, asked[i]),
             names[i] if names else None,
         )
         for i, text in enumerate(texts)
@@ -279,19 +281,19 @@ def _escalation(
 
 def _neighbours(
     kb: KnowledgeBase, past: Experience, asked: Vectors
-) -> list[list[tuple[str, str, float, int]]]:
-    """(name, title, similarity, issue id) of the cases nearest to each text."""
+) -> list[list[tuple[str, str, float]]]:
+    """(name, title, similarity) of the cases nearest to each text."""
     if not past.size:
         return [[] for _ in asked]
     similarity = asked @ past.vectors.T
     made = []
     for row in similarity:
-        best = np.argsort(-row, kind="stable")[:NEAREST]
+        best = np.argsort(-row, kind="stable")[:NEIGHBOURS]
         ids = past.found.case_ids[past.places[best]].tolist()
         kept = cases.by_ids(kb.connection, ids)
         made.append(
             [
-                (kept[key].ref, kept[key].title, float(row[i]), kept[key].issue_id)
+                (kept[key].ref, kept[key].title, float(row[i]))
                 for key, i in zip(ids, best.tolist(), strict=True)
             ]
         )
@@ -306,21 +308,6 @@ class _Issues:
         self._found = found
         self._rising: list[Rising] | None = None
         self._fields: list[Factor] | None = None
-        self._certain = certain_of(kb)
-
-    def recognised(
-        self, near: Sequence[tuple[str, str, float, int]]
-    ) -> tuple[int, str, float] | None:
-        """The issue that the neighbours speak for, when that is confident."""
-        if not near:
-            return None
-        voters = [one[3] for one in near]
-        votes = vote_of([one[2] for one in near], voters, self._certain.relatives)
-        confidence = self._certain.confidence(votes)
-        issue_id = votes.winner.issue
-        if confidence < self._certain.threshold or issue_id < 0:
-            return None
-        return issue_id, issue_titles(self._kb, [issue_id]).get(issue_id, ""), confidence
 
     def rise(self, issue_id: int) -> Rising | None:
         """Its rise, if it lasts."""
@@ -359,12 +346,13 @@ def _routed(
     text: str,
     guesses: tuple[Guess, ...],
     escalating: _Escalation | None,
-    near: Sequence[tuple[str, str, float, int]],
+    near: Sequence[tuple[str, str, float]],
+    recognised: tuple[int, str, float] | None,
     name: object | None,
 ) -> Routed:
     judged = [one.unlike for one in guesses] + ([escalating.unlike] if escalating else [])
     unlike = bool(judged) and all(judged)
-    issue = None if unlike else known.recognised(near)
+    issue = None if unlike else recognised
     rise = known.rise(issue[0]) if issue else None
     # A probability that was no sharper than the usual share orders nothing.
     told = escalating is not None and escalating.better and not escalating.unlike
@@ -385,7 +373,7 @@ def _routed(
         issue=issue,
         rise=rise,
         collect=known.collect(issue[0], text) if issue else (),
-        neighbours=tuple(one[:3] for one in near[:3]),
+        neighbours=tuple(near),
         why=tuple(why),
         urgency=(1.0 if rise is not None else 0.0) + (escalation if told and escalation else 0.0),
         name=name,

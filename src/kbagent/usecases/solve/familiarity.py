@@ -113,22 +113,32 @@ def novelty_of(kb: KnowledgeBase, known: Familiarity | None, found: Matches, tex
     """How new the problem is, from the candidates of a search."""
     if known is None or found.likeness is None or not found.terms:
         return UNKNOWN
-    nearest = sorted(found.terms, key=lambda terms: (-terms.similarity, terms.case_id))[:_CLOSE]
-    placed = issues.memberships(kb.connection, [terms.case_id for terms in nearest])
-    owners = [
-        placed[terms.case_id].issue_id if terms.case_id in placed else -terms.case_id
-        for terms in nearest
-    ]
-    case_ids = np.array([terms.case_id for terms in nearest], dtype=np.int64)
+    nearest = sorted(found.terms, key=lambda terms: (-terms.similarity, terms.case_id))
+    similar = [(terms.case_id, terms.similarity) for terms in nearest]
+    return novelty_among(kb, known, found.likeness.query, similar, text)
+
+
+def novelty_among(
+    kb: KnowledgeBase,
+    known: Familiarity,
+    query: npt.NDArray[np.floating],
+    similar: Sequence[tuple[int, float]],
+    text: str,
+) -> Novelty:
+    """How new the problem is: its vector, (1, d), and the cases most similar to it, falling."""
+    nearest = similar[:_CLOSE]
+    placed = issues.memberships(kb.connection, [case_id for case_id, _ in nearest])
+    owners = [placed[case_id].issue_id if case_id in placed else -case_id for case_id, _ in nearest]
+    case_ids = np.array([case_id for case_id, _ in nearest], dtype=np.int64)
     near = Neighbours(
-        np.array([[terms.similarity for terms in nearest]]),
+        np.array([[similarity for _, similarity in nearest]]),
         np.array([owners], dtype=np.int64),
         _densities(known, case_ids)[None, :],
     )
     wanted = frozenset(identifiers(text))
     words = _words(known, tokens(text), owners)
     signals = observe(
-        found.likeness.query[:1].astype(np.float64),
+        query[:1].astype(np.float64),
         [sorted(set(tokens(text)))],
         near,
         _kinship(known, owners),
