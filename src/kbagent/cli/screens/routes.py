@@ -5,6 +5,7 @@ from typing import Any
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.usecases.mine.precedent import Precedent, Share
 from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, HeldOut, Routed, Routes
 
 HEADER = (
@@ -19,6 +20,7 @@ HEADER = (
     "why",
     "no answer because",
     "no escalation because",
+    "earlier cases",
 )
 NO_CASES = "there are no cases to learn from yet"
 NO_FIELD = f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike"
@@ -79,6 +81,7 @@ def _routed(one: Routed, escalation: HeldOut | None) -> list[RenderableType]:
         issue_id, title, confidence = one.issue
         told = f"issue: i{issue_id} {one_line(title, 48)} ({figures.percent(confidence)} sure)"
         lines.append(_in(told))
+    lines += [_in(line) for line in _precedent(one)]
     if one.rise is not None:
         since = figures.day(one.rise.began)
         release = f" since release {one_line(one.rise.release)}" if one.rise.release else ""
@@ -89,6 +92,34 @@ def _routed(one: Routed, escalation: HeldOut | None) -> list[RenderableType]:
         )
         lines.append(_in(f"ask at once for: {fields}"))
     return [*lines, *_nearest(one)]
+
+
+def _precedent(one: Routed) -> list[str]:
+    """What became of the earlier cases of its issue, in words."""
+    before = one.precedent
+    if before is None:
+        return []
+    alone = len(before.issues) == 1
+    made = []
+    if before.escalated is not None:
+        share = before.escalated
+        usual = "" if before.usual is None else f"; {figures.percent(before.usual)} is usual"
+        were = "was" if share.count == 1 else "were"
+        made.append(
+            f"of {_earlier(share, alone=alone)} {share.count or 'none'} {were} escalated{usual}"
+        )
+    if before.queue is not None and not any(g.is_queue and g.label for g in one.guesses):
+        name, share = before.queue
+        whole = share.count == share.cases
+        some = "" if whole else f"{share.count} of "
+        went = f"{'all ' if whole else ''}went to {one_line(name, 30)}"
+        made.append(f"{some}{_earlier(share, alone=alone)} {went}")
+    return made
+
+
+def _earlier(share: Share, *, alone: bool) -> str:
+    """The cases that were counted, those of its relatives told of."""
+    return f"its {share.cases} earlier cases{'' if alone else ' (with issues like it)'}"
 
 
 def _nearest(one: Routed) -> list[RenderableType]:
@@ -171,6 +202,7 @@ def _ticket(one: Routed, escalation: HeldOut | None) -> dict[str, Any]:
         "usual_escalation": one.usual_escalation and round(one.usual_escalation, 4),
         "issue": one.issue
         and {"id": f"i{one.issue[0]}", "title": one.issue[1], "confidence": round(one.issue[2], 4)},
+        "earlier_cases": _precedent_json(one.precedent),
         "rising": one.rise
         and {
             "cases": one.rise.observed,
@@ -186,6 +218,24 @@ def _ticket(one: Routed, escalation: HeldOut | None) -> dict[str, Any]:
         "unlike": one.unlike,
         "escalation_why_silent": _escalation_silent(one, escalation),
     }
+
+
+def _precedent_json(before: Precedent | None) -> dict[str, Any] | None:
+    if before is None:
+        return None
+    queue = before.queue
+    return {
+        "issues": [f"i{one}" for one in before.issues],
+        "escalated": before.escalated and _share(before.escalated),
+        "usual_escalation": None if before.usual is None else round(before.usual, 4),
+        "more_than_usual": before.escalates_more,
+        "queue": queue and {"name": queue[0], **_share(queue[1])},
+    }
+
+
+def _share(one: Share) -> dict[str, Any]:
+    low, high = round(one.low, 4), round(one.high, 4)
+    return {"count": one.count, "cases": one.cases, "low": low, "high": high}
 
 
 def _held_out(one: HeldOut | None) -> dict[str, Any] | None:
@@ -216,7 +266,7 @@ def _rows(found: Routes) -> list[list[object]]:
             named = None if one.name is None else str(one.name)
             why = "; ".join(one.why)
             told = [place, named, one.text, name, label, confidence, escalation, issue, why]
-            rows.append([*told, because, silent])
+            rows.append([*told, because, silent, "; ".join(_precedent(one)) or None])
     return rows
 
 

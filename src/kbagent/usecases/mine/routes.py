@@ -9,7 +9,7 @@ not act.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -28,6 +28,7 @@ from kbagent.usecases.mine.columns import (
     cohort_factors,
     load_columns,
     problem_facets,
+    queue_factor,
 )
 from kbagent.usecases.mine.emerging import Rising, emerging
 from kbagent.usecases.mine.experience import (
@@ -38,8 +39,10 @@ from kbagent.usecases.mine.experience import (
     experience_of,
     predicted_factors,
 )
+from kbagent.usecases.mine.precedent import Precedent, precedent_of
 from kbagent.usecases.mine.recognition import Recogniser
 from kbagent.usecases.mine.routers import Encode, FacetRouter, router_of
+from kbagent.usecases.retrieve.votes import Relatives
 
 CONFIDENT_AT = 0.6
 SHOWN = 4
@@ -74,7 +77,8 @@ class Guess:
 
     `neighbours` are the nearest labelled cases, with their labels. `followed` is true when labels
     have changed since the fit, so that the latest cases count more than it. `unlike` is true when
-    the text is less similar to the labelled cases than cases usually are.
+    the text is less similar to the labelled cases than cases usually are. `is_queue` is true of the
+    facet that is taken for the queue.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Guess:
     followed: bool = False
     held_out: HeldOut | None = None
     unlike: bool = False
+    is_queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ class Routed:
 
     `unlike` is true when the text is unlike all that is stored: then nothing is said of it.
 
-    `issue` is (id, title, confidence) when it is recognised; `rise` its ongoing rise; `collect`
+    `issue` is (id, title, confidence) when it is recognised; `precedent` what became of its
+    earlier cases, which is no forecast; `rise` its ongoing rise; `collect`
     what its earlier cases ended up having and the text does not tell. `why` says in words what
     puts it where it is in the order of a batch; `urgency` is what that order sorts by.
     """
@@ -110,6 +116,7 @@ class Routed:
     urgency: float
     name: object | None = None
     unlike: bool = False
+    precedent: Precedent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Routes:
     """All tickets, the one to take first at the head, and what was learned from.
 
     `escalation` is how the probabilities of escalation did, None when none could be learned.
+    `queue` is the facet that is taken for the queue.
     """
 
     learned_from: int
@@ -124,6 +132,7 @@ class Routes:
     facets: tuple[str, ...]
     routed: tuple[Routed, ...]
     escalation: HeldOut | None = None
+    queue: str | None = None
 
 
 def routes(
@@ -146,17 +155,22 @@ def routes(
     asked = encode(texts)
     words = [tokens(text) for text in texts]
     past = experience_of(connection, found)
+    queue = queue_factor(connection, found, by_facet)
     factors = [
         one
         for one in predicted_factors(connection, found, by_facet)
         if can_be_learned(one.codes, past)
     ]
     routers = [router_of(kb, past, one, encode) for one in factors]
-    guesses = [_guesses(kb, one, asked, words, confident_at) for one in routers]
+    queued = queue.name if queue is not None else None
+    guesses = [
+        [replace(made, is_queue=made.name == queued) for made in own]
+        for own in (_guesses(kb, one, asked, words, confident_at) for one in routers)
+    ]
     escalating = _escalation(kb, past, asked, words, encode)
     seen = _neighbours(kb, past, asked)
     recogniser = Recogniser(kb, past)
-    known = _Issues(kb, found)
+    known = _Issues(kb, found, recogniser.relatives, queue, confident_at)
     made = [
         _routed(
             known,
@@ -177,6 +191,7 @@ def routes(
         tuple(one.name for one in factors),
         tuple(made),
         escalating.held_out if escalating else None,
+        queued,
     )
 
 
@@ -303,11 +318,27 @@ def _neighbours(
 class _Issues:
     """What is known of issues, read when the first text is recognised as one of them."""
 
-    def __init__(self, kb: KnowledgeBase, found: Columns) -> None:
+    def __init__(
+        self,
+        kb: KnowledgeBase,
+        found: Columns,
+        relatives: Relatives,
+        queue: Factor | None,
+        confident_at: float,
+    ) -> None:
         self._kb = kb
         self._found = found
+        self._relatives = relatives
+        self._queue = queue
+        self._confident_at = confident_at
         self._rising: list[Rising] | None = None
         self._fields: list[Factor] | None = None
+
+    def precedent(self, issue_id: int) -> Precedent | None:
+        """What became of its earlier cases and those of its relatives."""
+        near = self._relatives.get(issue_id, frozenset()) - {issue_id}
+        pooled = (issue_id, *sorted(near))
+        return precedent_of(self._found, pooled, self._queue, self._confident_at)
 
     def rise(self, issue_id: int) -> Rising | None:
         """Its rise, if it lasts."""
@@ -358,12 +389,18 @@ def _routed(
     told = escalating is not None and escalating.better and not escalating.unlike
     escalation = escalating.probability if escalating and not escalating.unlike else None
     usual = escalating.usual if escalating else None
+    before = known.precedent(issue[0]) if issue else None
+    likely = escalation if told and escalation else 0.0
     why = []
     if rise is not None:
         why.append("its problem is rising now")
     if told and escalation is not None and usual and escalation >= OFTEN * usual:
         why.append(f"cases like it escalate {escalation / usual:.1f} times as often as usual")
-    elif told and not why:
+    if before is not None and before.escalates_more and before.escalated is not None:
+        likely = max(likely, before.escalated.low)
+        share = before.escalated
+        why.append(f"{share.count} of {share.cases} earlier cases of its problem were escalated")
+    if told and not why:
         why.append("by how likely it escalates")
     return Routed(
         text=text,
@@ -375,7 +412,8 @@ def _routed(
         collect=known.collect(issue[0], text) if issue else (),
         neighbours=tuple(near),
         why=tuple(why),
-        urgency=(1.0 if rise is not None else 0.0) + (escalation if told and escalation else 0.0),
+        urgency=(1.0 if rise is not None else 0.0) + likely,
         name=name,
         unlike=unlike,
+        precedent=before,
     )
