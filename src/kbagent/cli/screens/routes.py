@@ -1,10 +1,13 @@
 """Where tickets belong, in words, with the doubt that is left."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.cli.tickets import Refused
 from kbagent.usecases.mine.precedent import Precedent, Share
 from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, HeldOut, Routed, Routes
 
@@ -27,26 +30,69 @@ NO_FIELD = f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or
 UNLIKE = "unlike anything stored"
 
 
-def format_routes(found: Routes) -> RenderableType:
-    """The screen: one ticket, or a queue of them, the one to take first at the head."""
+def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableType:
+    """The screen: one ticket, or a queue of them, the one to take first at the head.
+
+    What holds for every ticket of a queue alike is said once, at its foot.
+    """
     if not found.learned_from:
-        return Text("There are no cases to learn from yet. Bring some in: kbagent import FILE")
+        no_cases = Text("There are no cases to learn from yet. Bring some in: kbagent import FILE")
+        return Group(no_cases, *_refused(refused))
     lines: list[RenderableType] = []
     many = len(found.routed) > 1
     for place, one in enumerate(found.routed, start=1):
+        named = "" if one.name is None else f"{one_line(str(one.name), 24)} · "
         if many:
-            why = "; ".join(one.why) or "nothing makes it more urgent than others"
-            lines.append(Text(f"{place}. {one_line(one.text, 74)}", "bold"))
-            lines.append(_in(why))
-        lines += _routed(one, found.escalation)
+            lines.append(Text(one_line(f"{place}. {named}{one.text}", 78), "bold"))
+            lines.append(_in("; ".join(one.why) or "nothing makes it more urgent than others"))
+        elif named:
+            lines.append(Text(one_line(f"{named}{one.text}", 78), "bold"))
+        lines += _routed(one, found.escalation, alone=not many)
         if many:
             lines.append(Text(""))
+    if many and (alike := _of_all(found)):
+        lines += [Text("For every ticket"), *(_in(line, "yellow") for line in alike)]
     about = f"learned from the latest {found.learned_from:,} cases; silent below"
     lines.append(Text(f"{about} {figures.percent(found.confident_at)} confidence", "dim"))
-    return Group(*lines)
+    return Group(*lines, *_refused(refused))
 
 
-def routes_json(found: Routes) -> dict[str, Any]:
+def _refused(refused: Sequence[Refused]) -> list[RenderableType]:
+    """The tickets that could not be read, at the end."""
+    if not refused:
+        return []
+    lines: list[RenderableType] = [Text(f"Not routed: {len(refused):,}", "bold")]
+    for one in refused:
+        named = "" if one.name is None else f" ({one_line(str(one.name), 24)})"
+        lines.append(_in(f"{one.place}{named}: {one.reason}", "red"))
+    return lines
+
+
+def _of_all(found: Routes) -> list[str]:
+    """What is claimed of no ticket whatever it says, and why."""
+    like = [one for one in found.routed if not one.unlike]
+    if not like:
+        return []
+    first = like[0]
+    lines = [
+        f"{one_line(one.name, 24)}: nothing claimed, {_beaten(one.held_out)}"
+        for one in first.guesses
+        if one.held_out is not None and not one.held_out.better
+    ]
+    if not first.guesses:
+        lines.append(NO_FIELD)
+    if not _escalation_can_be_told(first, found.escalation):
+        said = replace(first, escalation=first.usual_escalation)
+        lines.append(_escalation(said, found.escalation))
+    return lines
+
+
+def _escalation_can_be_told(one: Routed, held_out: HeldOut | None) -> bool:
+    """Whether escalation was learned, and is believed, of tickets like those stored."""
+    return one.usual_escalation is not None and (held_out is None or held_out.better)
+
+
+def routes_json(found: Routes, refused: Sequence[Refused] = ()) -> dict[str, Any]:
     """The same for a script."""
     return {
         "learned_from": found.learned_from,
@@ -54,27 +100,33 @@ def routes_json(found: Routes) -> dict[str, Any]:
         "facets": list(found.facets),
         "tickets": [_ticket(one, found.escalation) for one in found.routed],
         "escalation_held_out": _held_out(found.escalation),
+        "refused": [{"place": one.place, "id": one.name, "reason": one.reason} for one in refused],
     }
 
 
-def routes_csv(found: Routes) -> str:
+def routes_csv(found: Routes, refused: Sequence[Refused] = ()) -> str:
     """A table for a spreadsheet: a row per ticket and field."""
-    return to_csv(HEADER, _rows(found))
+    return to_csv(HEADER, [*_rows(found), *_refused_rows(refused)])
 
 
-def routes_markdown(found: Routes) -> str:
+def routes_markdown(found: Routes, refused: Sequence[Refused] = ()) -> str:
     """A table for a page."""
-    return to_markdown(HEADER, _rows(found))
+    return to_markdown(HEADER, [*_rows(found), *_refused_rows(refused)])
 
 
-def _routed(one: Routed, escalation: HeldOut | None) -> list[RenderableType]:
+def _routed(one: Routed, escalation: HeldOut | None, *, alone: bool) -> list[RenderableType]:
     if one.unlike:
         said = f"{UNLIKE}: no field, escalation or issue is claimed"
         return [_in(said, "yellow"), *_nearest(one)]
-    lines: list[RenderableType] = [_guess(guess) for guess in one.guesses]
-    if not one.guesses:
+    lines: list[RenderableType] = [
+        _guess(guess)
+        for guess in one.guesses
+        if alone or guess.held_out is None or guess.held_out.better
+    ]
+    if alone and not one.guesses:
         lines.append(_in(NO_FIELD))
-    lines.append(_in(_escalation(one, escalation)))
+    if alone or _escalation_can_be_told(one, escalation):
+        lines.append(_in(_escalation(one, escalation)))
     if one.issue is None:
         lines.append(_in("issue: none that is known well enough; it may be new"))
     else:
@@ -153,8 +205,11 @@ def _why_silent(one: Guess) -> str | None:
     if one.unlike:
         return f"the ticket is {UNLIKE} with a {one_line(one.name, 24)}"
     held = one.held_out
-    if held is None or held.better:
-        return None
+    return None if held is None or held.better else _beaten(held)
+
+
+def _beaten(held: HeldOut) -> str:
+    """That the router was no better than the most frequent value."""
     rates = f"{figures.percent(held.right)} against {figures.percent(held.usual_right)}"
     named = f"no better than always naming {one_line(held.usual, 30)}"
     return f"{named} ({rates} on the latest {held.cases:,})"
@@ -268,6 +323,18 @@ def _rows(found: Routes) -> list[list[object]]:
             told = [place, named, one.text, name, label, confidence, escalation, issue, why]
             rows.append([*told, because, silent, "; ".join(_precedent(one)) or None])
     return rows
+
+
+def _refused_rows(refused: Sequence[Refused]) -> list[list[object]]:
+    """A row for each ticket that could not be read, its place and why."""
+    because = HEADER.index("no answer because")
+    made = []
+    for one in refused:
+        row: list[object] = [None] * len(HEADER)
+        row[1] = None if one.name is None else str(one.name)
+        row[because] = f"{one.place}: {one.reason}"
+        made.append(row)
+    return made
 
 
 def _no_answer(guess: Guess, found: Routes) -> str | None:
