@@ -68,13 +68,41 @@ def test_the_facet_can_be_named(filled):
         routes(filled.kb, FakeEncoder(), [LOST], by_facet="team")
 
 
-def test_fields_of_the_issue_are_asked_for_unless_told(filled):
-    (silent,) = routes(filled.kb, FakeEncoder(), [LOST]).routed
-    if silent.issue is None:
-        pytest.skip("the fake encoder recognises nothing")
-    assert [one.name for one in silent.collect] == ["os"]
-    (telling,) = routes(filled.kb, FakeEncoder(), [f"{LOST} on linux"]).routed
-    assert telling.collect == ()
+def fields_asked(desk: Desk, text: str) -> list[str]:
+    (one,) = routes(desk.kb, FakeEncoder(), [text]).routed
+    assert one.issue is not None
+    return [field.name for field in one.collect]
+
+
+def mail_and_print(**other: object) -> list[dict]:
+    """Cases about mail have an os, a channel and a plan; `other` is what those about print have."""
+    every = {"queue": "Desk"}
+    made = []
+    for i in range(80):
+        own = {"os": ("mac", "linux")[i % 4 // 2], "channel": "web" if i % 3 else "phone"}
+        made.append(ticket(f"m{i}", LOST, facets={**every, **own}))
+        filled = {name: own[name] for name in own if i % 100 < other.get(name, 0)}
+        made.append(ticket(f"p{i}", HANGS, facets={**every, **filled}))
+    return made
+
+
+def test_fields_that_this_issue_needs_more_often_are_asked_for_unless_told(desk: Desk):
+    desk.bring(*mail_and_print(os=20, channel=80))
+    assert fields_asked(desk, LOST) == ["os"]
+    assert fields_asked(desk, f"{LOST} on linux") == []
+    assert fields_asked(desk, HANGS) == []
+
+
+def test_what_every_ticket_of_a_system_has_is_not_asked_for(desk: Desk):
+    """Also when the cases of another system have none of it."""
+    elsewhere = [ticket(f"o{i}", HANGS, source="other", facets={}) for i in range(300)]
+    desk.bring(*mail_and_print(os=78, channel=80), *elsewhere)
+    assert fields_asked(desk, LOST) == []
+
+
+def test_a_system_with_one_problem_does_not_show_what_it_needs(desk: Desk):
+    desk.bring(*(one for one in mail_and_print() if one["title"] == LOST))
+    assert fields_asked(desk, LOST) == []
 
 
 @pytest.mark.parametrize("count", [0, 1])

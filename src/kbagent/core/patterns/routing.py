@@ -46,6 +46,8 @@ POOL_RIDGE = 1e-3
 LEAST_CASES = 40
 """Cases below which nothing is held back and the experts count as the defaults say."""
 DEFAULT_POOL = np.array([0.8, 0.1, 0.3])
+EVERYWHERE = 0.95
+"""Share of other cases with a field from which it comes with every ticket."""
 MOST_COMPARED = 1000
 """Latest held-back cases whose nearest case says how alike is usual."""
 
@@ -312,17 +314,22 @@ def needed_fields(
     filled: NDArray[np.bool_],
     already: frozenset[str] = frozenset(),
     least: float = 0.7,
+    usual: Sequence[float] | None = None,
 ) -> list[NeededField]:
     """The fields to ask for at once: those that at least `least` of the issue's cases needed.
 
     `filled` is case x field, over resolved cases of the issue. A field counts when the lower end
     of Wilson's 95 % interval reaches `least`, so few cases never suffice; those `already` known
-    are left out. Most certain first, ties by name.
+    are left out. `usual` are the shares of other cases that have each: what these have as often
+    (the lower end must be above), or nearly all (`EVERYWHERE`), comes with a ticket and is not
+    what this issue needs. Most certain first, ties by name.
 
     >>> [f.name for f in needed_fields(("os", "log"), np.ones((20, 2), dtype=bool))]
     ['log', 'os']
     >>> needed_fields(("os",), np.ones((3, 1), dtype=bool))
     []
+    >>> [f.name for f in needed_fields(("plan", "log"), np.ones((20, 2), bool), usual=(0.99, 0.3))]
+    ['log']
     """
     cases = int(filled.shape[0])
     found = [
@@ -332,5 +339,6 @@ def needed_fields(
         for j, name in enumerate(names)
         if name not in already
     ]
-    kept = [f for f in found if f.low >= least]
+    others = dict(zip(names, usual or [0.0] * len(names), strict=True))
+    kept = [f for f in found if f.low >= least and others[f.name] < min(f.low, EVERYWHERE)]
     return sorted(kept, key=lambda f: (-f.low, f.name))

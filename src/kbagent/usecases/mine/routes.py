@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from kbagent.core.patterns.casetable import UNRECORDED, Factor
+from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor
 from kbagent.core.patterns.routing import NeededField, needed_fields
 from kbagent.core.text.tokens import tokens
 from kbagent.store import cases
@@ -34,6 +34,7 @@ from kbagent.usecases.mine.emerging import Rising, emerging
 from kbagent.usecases.mine.experience import (
     FEWEST_LABELLED,
     Experience,
+    Rows,
     can_be_learned,
     escalation_factor,
     experience_of,
@@ -348,21 +349,39 @@ class _Issues:
         return own[0] if own else None
 
     def collect(self, issue_id: int, text: str) -> tuple[NeededField, ...]:
-        """The fields that its resolved cases have and that this text does not tell."""
+        """The fields that its resolved cases have, others less often; not what the text tells."""
         if self._fields is None:
             every = cohort_factors(self._kb.connection, self._found)
             about = problem_facets(self._found, every)
             self._fields = [
                 one for one in every if one.name not in about and not CUSTOMER.search(one.name)
             ]
-        rows = np.flatnonzero((self._found.issue == issue_id) & (self._found.reopened >= 0))
+        closed = self._found.reopened >= 0
+        rows = np.flatnonzero((self._found.issue == issue_id) & closed)
         names = [one.name for one in self._fields]
         if not rows.size or not names:
             return ()
         filled = np.stack([one.codes[rows] != UNRECORDED for one in self._fields], axis=1)
         told = text.casefold()
         already = {one.name for one in self._fields if _is_told(one, told)}
-        return tuple(needed_fields(names, filled, frozenset(already)))
+        other = np.flatnonzero((self._found.issue != issue_id) & closed)
+        usual = [
+            _usually_filled(self._found.system.codes, one, rows, other) for one in self._fields
+        ]
+        return tuple(needed_fields(names, filled, frozenset(already), usual=usual))
+
+
+def _usually_filled(system: Codes, factor: Factor, rows: Rows, other: Rows) -> float:
+    """The share of other cases with this field, in the systems that these cases came from.
+
+    A system fills its own fields, whatever the problem. Where it has no other cases nothing shows
+    that these needed the field: 1.
+    """
+    width = int(system.max(initial=0)) + 1
+    cases = np.bincount(system[other], minlength=width)
+    filled = np.bincount(system[other[factor.codes[other] != UNRECORDED]], minlength=width)
+    shares = np.where(cases > 0, filled / np.maximum(cases, 1), 1.0)
+    return float(shares[system[rows]].mean())
 
 
 def _is_told(factor: Factor, text: str) -> bool:
