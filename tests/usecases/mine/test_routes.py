@@ -224,3 +224,30 @@ def test_a_line_as_short_as_a_title_is_like_what_is_stored(desk: Desk):
     )
     found = routes(desk.kb, FakeEncoder(), [LOST, RECIPE])
     assert {one.text: one.unlike for one in found.routed} == {LOST: False, RECIPE: True}
+
+
+def test_the_queue_is_called_queue_whatever_its_column_is_called(desk: Desk):
+    desk.bring(
+        *(
+            ticket(
+                str(i),
+                LOST if i % 2 else HANGS,
+                opened_at=f"2026-01-{1 + i // 6:02d}T{i % 6 + 8:02d}:00:00Z",
+                facets={"group_name": "Mail" if i % 2 else "Print", "priority": "PH"[i % 2]},
+            )
+            for i in range(120)
+        )
+    )
+    found = routes(desk.kb, FakeEncoder(), [LOST])
+    screen = draw(format_routes(found), 80)
+    assert "queue: Mail (" in screen
+    assert "priority: H (" in screen
+    assert "group_name:" not in screen
+    assert "the queue is the column group_name" in screen
+    told = routes_json(found)
+    assert told["queue_facet"] == "group_name"
+    assert [one["field"] for one in told["tickets"][0]["predictions"]] == ["group_name", "priority"]
+    assert "group_name" in routes_csv(found)
+    many = draw(format_routes(routes(desk.kb, FakeEncoder(), [LOST, HANGS])), 80)
+    assert many.count("the queue is the column group_name") == 1
+    assert "queue: Print (" in many

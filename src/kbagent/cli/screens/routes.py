@@ -52,6 +52,9 @@ def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableT
             lines.append(Text(""))
     if many and (alike := _of_all(found)):
         lines += [Text("For every ticket"), *(_in(line, "yellow") for line in alike)]
+    called = [one.name for one in found.routed[0].guesses if one.is_queue and one.name != "queue"]
+    if called:
+        lines.append(Text(f"the queue is the column {one_line(called[0], 40)}", "dim"))
     about = f"learned from the latest {found.learned_from:,} cases; silent below"
     lines.append(Text(f"{about} {figures.percent(found.confident_at)} confidence", "dim"))
     return Group(*lines, *_refused(refused))
@@ -75,7 +78,7 @@ def _of_all(found: Routes) -> list[str]:
         return []
     first = like[0]
     lines = [
-        f"{one_line(one.name, 24)}: nothing claimed, {_beaten(one.held_out)}"
+        f"{_field(one)}: nothing claimed, {_beaten(one.held_out)}"
         for one in first.guesses
         if one.held_out is not None and not one.held_out.better
     ]
@@ -98,6 +101,7 @@ def routes_json(found: Routes, refused: Sequence[Refused] = ()) -> dict[str, Any
         "learned_from": found.learned_from,
         "confident_at": found.confident_at,
         "facets": list(found.facets),
+        "queue_facet": found.queue,
         "tickets": [_ticket(one, found.escalation) for one in found.routed],
         "escalation_held_out": _held_out(found.escalation),
         "refused": [{"place": one.place, "id": one.name, "reason": one.reason} for one in refused],
@@ -203,7 +207,7 @@ def _escalation_silent(one: Routed, held_out: HeldOut | None) -> str | None:
 def _why_silent(one: Guess) -> str | None:
     """Why no label is claimed, whatever its confidence."""
     if one.unlike:
-        return f"the ticket is {UNLIKE} with a {one_line(one.name, 24)}"
+        return f"the ticket is {UNLIKE} with a {_field(one)}"
     held = one.held_out
     return None if held is None or held.better else _beaten(held)
 
@@ -215,8 +219,13 @@ def _beaten(held: HeldOut) -> str:
     return f"{named} ({rates} on the latest {held.cases:,})"
 
 
+def _field(one: Guess) -> str:
+    """What a person calls it: the queue, whatever the export calls that."""
+    return "queue" if one.is_queue else one_line(one.name, 24)
+
+
 def _guess(one: Guess) -> RenderableType:
-    name = one_line(one.name, 24)
+    name = _field(one)
     silent = _why_silent(one)
     if silent is not None:
         return _in(f"{name}: nothing claimed, {silent}", "yellow")
