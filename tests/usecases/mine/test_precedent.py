@@ -84,3 +84,22 @@ def test_issues_that_are_nearly_one_are_counted_together(rare, monkeypatch):
     monkeypatch.setattr(recognition, "certain_of", lambda _: related)
     one = routes(rare.kb, FakeEncoder(), [ERASE])
     assert "of its 36 earlier cases (with issues like it) 7 were" in draw(format_routes(one), 80)
+
+
+def test_the_usual_share_stands_beside_the_count_and_not_beside_the_refusal(desk: Desk):
+    """A router that reads nothing says nothing; that 50 % is usual is no forecast for the issue."""
+    desk.bring(
+        *(
+            ticket(
+                str(i),
+                ERASE if i % 2 else JAMS,
+                opened_at=f"2026-01-{1 + i // 6:02d}T{i % 6 + 8:02d}:00:00Z",
+                escalated=i % 4 < 2,
+            )
+            for i in range(160)
+        )
+    )
+    screen = " ".join(draw(format_routes(routes(desk.kb, FakeEncoder(), [ERASE])), 80).split())
+    assert "escalation: nothing claimed, no better" in screen
+    assert "of its 80 earlier cases 40 were escalated; 50 % is usual" in screen
+    assert screen.count("is usual") == 1

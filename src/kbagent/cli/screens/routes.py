@@ -85,7 +85,7 @@ def _of_all(found: Routes) -> list[str]:
     if not first.guesses:
         lines.append(NO_FIELD)
     if not _escalation_can_be_told(first, found.escalation):
-        said = replace(first, escalation=first.usual_escalation)
+        said = replace(first, escalation=first.usual_escalation, precedent=None)
         lines.append(_escalation(said, found.escalation))
     return lines
 
@@ -187,7 +187,10 @@ def _escalation(one: Routed, held_out: HeldOut | None) -> str:
     usual = figures.percent(one.usual_escalation or 0.0)
     silent = _escalation_silent(one, held_out)
     if silent is not None:
-        return f"escalation: nothing claimed, {silent}; {usual} is usual"
+        said = f"escalation: nothing claimed, {silent}"
+        counted = one.precedent is not None and one.precedent.escalated is not None
+        # Where its issue's cases were counted, the usual share stands beside their count.
+        return said if counted else f"{said}; {usual} is usual"
     if one.escalation is None:
         return "escalation: too few cases say whether they were escalated"
     return f"escalation: {figures.percent(one.escalation)} likely, {usual} is usual"
