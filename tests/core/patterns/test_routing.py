@@ -132,3 +132,10 @@ def test_fields_that_cases_always_needed_are_asked_for_at_once() -> None:
         "plan",
     ]
     assert needed_fields(("os",), np.zeros((0, 1), dtype=bool)) == []
+
+
+def test_what_nearly_all_other_cases_have_is_not_needed_however_many_of_these_have_it():
+    filled = np.ones((300, 2), dtype=bool)
+    assert needed_fields(("channel", "log"), filled, usual=(0.0, 0.0))[0].low > 0.98
+    found = needed_fields(("channel", "log"), filled, usual=(0.96, 0.9))
+    assert [f.name for f in found] == ["log"]
