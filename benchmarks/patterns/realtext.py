@@ -141,7 +141,7 @@ def alarm_list(found: list[Alarm]) -> str:
     for a in found:
         shown = ", ".join(a.burst.words[:6])
         features = ", ".join(f"{x.feature} ×{x.lift:.1f}" for x in a.features)
-        count = f"{a.burst.observed} ({a.burst.expected:.1f})"
+        count = f"{a.burst.rise.observed} ({a.burst.rise.expected:.1f})"
         cells = (a.told, a.began, count, shown, features, a.release, a.verdict, a.note)
         lines.append("| " + " | ".join(str(c).replace("|", "/") for c in cells) + " |")
     return "\n".join(lines) + "\n"

@@ -47,6 +47,19 @@ def test_a_rise_that_ends_is_closed_and_a_second_one_told_again() -> None:
     assert [r.series for r in found] == [0, 0]
     assert found[0].ended is not None
     assert 95 < found[0].ended < 120
+    for one in found:
+        span = slice(one.began, one.ended)
+        assert one.cases == counts[0, span].sum() > one.observed
+        assert one.usual == pytest.approx(expectations(counts, WEEKDAYS, Watch())[0][0, span].sum())
+        assert one.observed == counts[0, one.began : one.told + 1].sum()
+
+
+def test_a_rise_that_lasts_is_counted_until_the_last_day() -> None:
+    counts = np.full((8, DAYS), 4)
+    counts[0, 180:] = 20
+    (one,) = rises(counts, WEEKDAYS)
+    assert one.ended is None
+    assert one.cases == 20 * 20 > one.observed
 
 
 def test_calm_series_rarely_tell() -> None:

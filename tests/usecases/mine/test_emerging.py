@@ -1,5 +1,6 @@
 """Rises: the release of the sample data is told within days, a calm desk tells of nothing."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from kbagent.cli.page import draw
 from kbagent.cli.screens.emerging import (
     emerging_csv,
     emerging_json,
+    emerging_markdown,
     format_emerging,
     format_releases,
 )
@@ -199,6 +201,68 @@ def test_the_counts_as_of_a_date_are_those_of_the_stored_cases(sample, days):
                 (one.issue_id, fix, period[1], period[1]),
             ).fetchone()[0]
             assert count == worked
+
+
+def test_a_rise_that_is_over_is_counted_until_it_was_calm(sample):
+    """Against SQL, and every format alike: cases, the expected ones and the features behind."""
+    found = emerging(sample, within=250)
+    (one,) = [one for one in found.rising if one.name.endswith("csv-decimal-42")]
+    assert one.ended is not None
+
+    def counted(more: str = "") -> int:
+        query = f"""SELECT count(*) FROM cases JOIN memberships ON case_id = cases.id
+            WHERE issue_id = ? AND opened_at >= ? AND opened_at < ? {more}"""
+        period = one.began.isoformat(), one.ended.isoformat()
+        return sample.connection.execute(query, (one.issue_id, *period)).fetchone()[0]
+
+    assert one.observed == counted()
+    ever = sample.connection.execute(
+        "SELECT count(*) FROM memberships WHERE issue_id = ?", (one.issue_id,)
+    ).fetchone()[0]
+    assert one.observed < ever
+    inside = {each.feature: each.inside for each in one.behind}
+    assert inside["version=4.2"] == counted(
+        """AND '4.2' = (SELECT max(value) FROM case_facets JOIN facet_values ON id = facet_id
+        WHERE case_facets.case_id = cases.id AND name = 'version')"""
+    )
+    assert max(inside.values()) <= one.observed
+    until = one.ended - timedelta(days=1)
+    screen = " ".join(draw(format_emerging(found), 80).split())
+    assert f"{one.observed} cases from {one.began:%Y-%m-%d} to {until:%Y-%m-%d}, " in screen
+    assert f"calm since {one.ended:%Y-%m-%d}" in screen
+    (row,) = [row for row in emerging_json(found)["rising"] if row["name"] == one.name]
+    assert (row["cases"], row["expected"]) == (one.observed, round(one.expected, 2))
+    (cells,) = [row for row in csv.DictReader(emerging_csv(found).splitlines())
+                if row["name"] == one.name]  # fmt: skip
+    assert (int(cells["cases"]), float(cells["expected"])) == (one.observed, row["expected"])
+    assert f"| {one.observed} | {cells['expected']} |" in emerging_markdown(found)
+
+
+def test_rising_words_are_counted_as_long_as_they_rise(desk: Desk):
+    """Against the messages: the cases that say the word, from its beginning until it was calm."""
+    desk.bring(
+        *(
+            ticket(
+                f"{day}-{n}",
+                f"{'supernova ' if 90 <= day < 110 and n < 4 else ''}{odd_words(10 * day + n)}",
+                odd_words(3000 + 10 * day + n),
+                opened_at=(DAY + timedelta(days=day, minutes=n)).isoformat(),
+            )
+            for day in range(150)
+            for n in range(6)
+        )
+    )
+    (one,) = [one for one in emerging(desk.kb, within=100).rising if "supernova" in one.name]
+    assert one.kind == "words"
+    assert one.ended is not None
+    assert (one.began, one.observed) == (DAY.replace(hour=0) + timedelta(days=90), 80)
+    (early,) = [
+        one
+        for one in emerging(desk.kb, within=100, as_of=DAY + timedelta(days=100)).rising
+        if "supernova" in one.name
+    ]
+    assert early.ended is None
+    assert early.observed == 40
 
 
 def test_a_day_without_a_case_is_not_called_that_of_the_newest(shared_sample):

@@ -1,6 +1,7 @@
 """What is rising, in words; and the releases that are known."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
@@ -187,11 +188,11 @@ def _rising(one: Rising) -> list[RenderableType]:
         if one.expected >= NONE_EXPECTED
         else "none expected"
     )
-    state = f", calm since {figures.day(one.ended)}" if one.ended else ""
+    state = f"; calm since {figures.day(one.ended)}" if one.ended else ""
     new = "new: " if one.is_new else ""
     lines: list[RenderableType] = [
         Text(f"{new}{one_line(one.name, 70)}", "bold"),
-        _indented(f"{one.observed} cases since {figures.day(one.began)}, {expected}{state}"),
+        _indented(f"{_cases(one.observed)} {_span(one)}, {expected}{state}"),
     ]
     if one.release:
         lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
@@ -210,6 +211,17 @@ def _rising(one: Rising) -> list[RenderableType]:
         refs = ", ".join(one_line(ref, 24) for ref in one.cases[:3])
         lines.append(_indented(f"first {figures.day(one.first)}; latest {refs}", "dim"))
     return lines
+
+
+def _cases(count: int) -> str:
+    return f"{count:,} case{'s' * (count != 1)}"
+
+
+def _span(one: Rising) -> str:
+    """The days whose cases are counted: those of the rise, also when it is over."""
+    if one.ended is None:
+        return f"since {figures.day(one.began)}"
+    return f"from {figures.day(one.began)} to {figures.day(one.ended - timedelta(days=1))}"
 
 
 def _indented(text: str, style: str = "") -> Padding:

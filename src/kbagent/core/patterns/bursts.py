@@ -39,17 +39,24 @@ NAMING = 3
 class Burst:
     """One event: its words in the order told, the first word's rise, and the cases of all words.
 
-    `told` is the day of the first alarm, `latest` that of the last word that joined; `cases` are
-    case numbers, ascending, from `began` of each word to its alarm.
+    `latest` is the day of the alarm of the last word that joined; `cases` are case numbers,
+    ascending, from `began` of each word to its alarm.
     """
 
     words: tuple[str, ...]
-    told: int
+    rise: Rise
     latest: int
-    began: int
-    observed: int
-    expected: float
     cases: Codes
+
+    @property
+    def told(self) -> int:
+        """The day of the first alarm."""
+        return self.rise.told
+
+    @property
+    def began(self) -> int:
+        """The day its first word began to rise."""
+        return self.rise.began
 
 
 def daily(rows: Codes, days: Ints, count: int) -> Ints:
@@ -113,9 +120,7 @@ def _tell(
     shared = {i: _share(cases, found[i], rows) for i in recent}
     best = max(shared, key=lambda i: (shared[i], i), default=-1)
     if best < 0 or shared[best] < SHARED:
-        found.append(
-            Burst((word,), rise.told, rise.told, rise.began, rise.observed, rise.expected, cases)
-        )
+        found.append(Burst((word,), rise, rise.told, cases))
         return
     event = found[best]
     found[best] = replace(

@@ -13,7 +13,7 @@ Analysis 16, 372-403) for features.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,9 @@ class Watch:
 class Rise:
     """One alarm: which series, the day it told, the day the rise began, cases since and expected.
 
-    `expected` and `observed` count from `began` to `told`, both inclusive. `ended` is the first
-    day that was calm again, None while it lasts.
+    `expected` and `observed` count from `began` to `told`, both inclusive: what the alarm rests
+    on. `ended` is the first day that was calm again, None while it lasts. `cases` and `usual` are
+    the same two of the whole rise: from `began` to the day before `ended`, or to the last day.
     """
 
     series: int
@@ -75,10 +76,12 @@ class Rise:
     observed: int
     expected: float
     ended: int | None = None
+    cases: int = 0
+    usual: float = 0.0
 
     @property
     def ratio(self) -> float:
-        """Observed over expected since it began; half a case is added to both."""
+        """Observed over expected when it was told; half a case is added to both."""
         return (self.observed + 0.5) / (self.expected + 0.5)
 
 
@@ -224,7 +227,7 @@ def rises(counts: Ints, weekdays: Ints, watch: Watch | None = None) -> list[Rise
             state.rising[series] = len(found)
             found.append(_rise(counts, mean, series, int(state.began(series, how.bar)), day))
         _close_calm(counts, mean, state, found, day)
-    return found
+    return [_whole(counts, mean, rise) for rise in found]
 
 
 @dataclass(slots=True)
@@ -263,6 +266,13 @@ def _rise(counts: Ints, mean: Floats, series: int, began: int, told: int) -> Ris
     )
 
 
+def _whole(counts: Ints, mean: Floats, rise: Rise) -> Rise:
+    """The rise with what came of it until it was calm again, or until the last day."""
+    span = slice(rise.began, rise.ended)
+    cases, usual = counts[rise.series, span].sum(), mean[rise.series, span].sum()
+    return replace(rise, cases=int(cases), usual=float(usual))
+
+
 def _close_calm(counts: Ints, mean: Floats, state: _Cusum, found: list[Rise], day: int) -> None:
     """End the open rises whose last week is calm, and let their evidence start anew."""
     opened = np.flatnonzero(state.rising >= 0)
@@ -272,8 +282,7 @@ def _close_calm(counts: Ints, mean: Floats, state: _Cusum, found: list[Rise], da
         place = int(state.rising[series])
         if day - found[place].told < DAYS_A_WEEK:
             continue
-        r = found[place]
-        found[place] = Rise(r.series, r.told, r.began, r.observed, r.expected, ended=day)
+        found[place] = replace(found[place], ended=day)
         state.rising[series] = -1
         state.sums[:, series] = 0.0
 

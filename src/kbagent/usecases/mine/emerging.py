@@ -46,9 +46,10 @@ class Rising:
     """One rise in words and numbers.
 
     `kind` is issue, words, or version (words that name a version). `name` is an issue with its
-    title, or the words of an event. `observed` cases since `began`, where `expected` were to be
-    expected. `first` is the first case ever of the issue. `worked` is what worked on its cases.
-    `resembles` is the earlier issue that a new one is most like.
+    title, or the words of an event (whose first one is counted). `observed` cases came from
+    `began` until `ended`, or until now, where `expected` were to be expected; `behind` and `cases`
+    are of the same ones. `first` is the first case ever of the issue. `worked` is what worked on
+    its cases. `resembles` is the earlier issue that a new one is most like.
     """
 
     kind: str
@@ -171,16 +172,14 @@ def _issues(scene: Scene, within: int, *, resembled: bool) -> list[Rising]:
 
 def _issue(scene: Scene, counts: Ints, rise: Rise, issue_id: int, *, resembled: bool) -> Rising:
     rows = np.flatnonzero(scene.found.issue == issue_id).astype(np.int32)
-    since = rows[scene.days[rows] >= rise.began]
     title = issue_titles(scene.kb, [issue_id]).get(issue_id, "")
-    made = _rising(scene, counts, rise, f"i{issue_id} {title}".strip(), since)
+    made = _rising(scene, counts, rise, f"i{issue_id} {title}".strip(), scene.during(rows, rise))
     is_new = not (scene.days[rows] < rise.began - 2).any()
     return replace(
         made,
         kind="issue",
         issue_id=issue_id,
         first=scene.found.at(int(rows[0])),
-        observed=int(counts[rise.began :].sum()) if rise.ended is None else rise.observed,
         worked=scene.worked(rows),
         is_new=is_new,
         resembles=resembling(scene, rows, rise.began) if is_new and resembled else None,
@@ -194,7 +193,7 @@ def _events(scene: Scene, within: int, issues: Sequence[Rising]) -> Iterable[Ris
         name = ", ".join(f"“{word}”" for word in one.words[:5])
         own = scene.found.issue[one.cases]
         yield replace(
-            _rising(scene, one.counts, one.rise, name, one.cases),
+            _rising(scene, one.counts, one.rise, name, one.named),
             kind="version" if one.is_version else "words",
             is_new=bool((own < 0).mean() > 0.5),
         )
@@ -209,13 +208,13 @@ def _rising(scene: Scene, counts: Ints, rise: Rise, name: str, inside: Codes) ->
         told=scene.date(rise.told),
         began=scene.date(rise.began),
         ended=None if rise.ended is None else scene.date(rise.ended),
-        observed=rise.observed,
-        expected=rise.expected,
+        observed=rise.cases,
+        expected=rise.usual,
         first=scene.found.at(int(inside[0])) if inside.size else scene.date(rise.began),
         doubling=doubling(counts[rise.began : rise.told + 1]),
         release=scene.releases[release.release].version if release else "",
         days_after=release.days_after if release else 0,
-        behind=scene.behind(inside, rise.began) if inside.size else (),
+        behind=scene.behind(inside, rise.began, rise.ended) if inside.size else (),
         cases=scene.names(inside[::-1][:EXAMPLES]),
         worked=(),
         is_new=False,

@@ -7,7 +7,7 @@ names it and hardly anybody means it.
 import re
 from array import array
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,13 +32,15 @@ _VERSION = re.compile(r"v?\d+(\.\d+)+\w*")
 class Event:
     """An event: its burst, the rise of its first word (days of the scene), and its cases' places.
 
-    `counts` are the first word's cases per day from day 0 on.
+    `counts` are the first word's cases per day from day 0 on. `cases` are those of all its words
+    up to each one's alarm, `named` those with its first word during the whole rise.
     """
 
     words: tuple[str, ...]
     rise: Rise
     counts: Ints
     cases: Codes
+    named: Codes
 
     @property
     def is_version(self) -> bool:
@@ -64,10 +66,13 @@ def _event(
     one: Burst, rows: Mapping[str, Codes], days: Ints, scene: Scene, moved: tuple[int, int]
 ) -> Event:
     begin, offset = moved
+    own = rows[one.words[0]]
     counts = np.zeros(scene.now + 1, dtype=np.int64)
-    counts[begin:] = np.bincount(days[rows[one.words[0]]], minlength=scene.now + 1 - begin)
-    rise = Rise(0, one.told + begin, one.began + begin, one.observed, one.expected)
-    return Event(one.words, rise, counts, (one.cases + offset).astype(np.int32))
+    counts[begin:] = np.bincount(days[own], minlength=scene.now + 1 - begin)
+    ended = None if one.rise.ended is None else one.rise.ended + begin
+    rise = replace(one.rise, told=one.told + begin, began=one.began + begin, ended=ended)
+    named = scene.during((own + offset).astype(np.int32), rise)
+    return Event(one.words, rise, counts, (one.cases + offset).astype(np.int32), named)
 
 
 def _words(scene: Scene, offset: int) -> tuple[dict[str, Codes], int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kbagent.core.patterns.casetable import Codes, Factor, features_of
 from kbagent.core.patterns.messageform import release_factors
-from kbagent.core.patterns.rises import Behind, behind
+from kbagent.core.patterns.rises import Behind, Rise, behind
 from kbagent.store import cases, columns, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.moments import to_text
@@ -66,15 +66,22 @@ class Scene:
         """The place of the first case of that day or later."""
         return int(np.searchsorted(self.days, day))
 
+    def during(self, rows: Codes, rise: Rise) -> Codes:
+        """Those of these cases that came from its beginning until it was calm again, or now."""
+        days = self.days[rows]
+        return rows[(days >= rise.began) & (days < (rise.ended or self.now + 1))]
+
     def names(self, rows: Codes) -> tuple[str, ...]:
         """What these cases are called."""
         ids = self.found.case_ids[rows].tolist()
         refs = cases.by_ids(self.kb.connection, ids)
         return tuple(refs[one].ref for one in ids)
 
-    def behind(self, inside: Codes, began: int) -> tuple[Behind, ...]:
-        """What sets these cases apart from the others since some weeks before they began."""
-        near = np.union1d(np.flatnonzero(self.days >= began - BEFORE_DAYS), inside)
+    def behind(self, inside: Codes, began: int, ended: int | None = None) -> tuple[Behind, ...]:
+        """What sets these cases apart from the others, since some weeks before they began and
+        until they were calm again, or now."""
+        meanwhile = (self.days >= began - BEFORE_DAYS) & (self.days < (ended or self.now + 1))
+        near = np.union1d(np.flatnonzero(meanwhile), inside)
         own = np.searchsorted(near, inside).astype(np.int32)
         others = np.setdiff1d(np.arange(near.size), own).astype(np.int32)
         nearby = [replace(one, codes=one.codes[near]) for one in self.factors]
