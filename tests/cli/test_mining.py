@@ -32,6 +32,10 @@ def test_a_release_is_told_and_listed(kbagent):
     (one,) = kbagent("release", "list", "-f", "json").json
     assert (one["version"], one["told"]) == ("4.2", True)
     assert kbagent("release", "add", "4.2", "--at", "soon").code == 2
+    planned = kbagent("release", "add", "[red]9\x1b[31m<script>", "--at", "2999-01-01")
+    assert planned.out.startswith("[red]9")
+    assert "is planned for 2999-01-01; until then kbagent emerging leaves it out" in planned.out
+    assert "\x1b" not in planned.out + kbagent("release", "list").out
 
 
 @pytest.mark.parametrize("words", [("--kind", "gossip"), ("--zone", "Atlantis")])

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
-from kbagent.cli.output import print_screen, tell, to_csv, to_json, to_markdown, write
+from kbagent.cli.output import one_line, print_screen, tell, to_csv, to_json, to_markdown, write
 from kbagent.cli.requests import end_of, start_of
 from kbagent.errors import UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -52,7 +52,7 @@ def add(
     by: By = None,
     kb: Kb = None,
 ) -> None:
-    """Tell that a version came out."""
+    """Tell that a version came out, or when it is going to."""
     from kbagent.usecases.mine.emerging import tell_release
 
     moment = start_of("--at", at)
@@ -60,7 +60,12 @@ def add(
         raise UsageError(what="Say when it came out: --at DATE.")
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         made = tell_release(base, version, moment, by=by)
-    write(f"{made.version} came out on {made.at:%Y-%m-%d}; see: kbagent emerging")
+        planned = made.at > base.clock()
+    named, day = one_line(made.version, 60), f"{made.at:%Y-%m-%d}"
+    if planned:
+        write(f"{named} is planned for {day}; until then kbagent emerging leaves it out")
+    else:
+        write(f"{named} came out on {day}; see: kbagent emerging")
 
 
 @release.command("list")

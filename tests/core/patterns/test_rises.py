@@ -157,7 +157,23 @@ def test_a_rise_is_attached_to_the_release_before_it() -> None:
     oracle = stats.binomtest(2 * 2 + 9 * 6, 2 * 28 + 2 * 2 + 9 * 6, 8 / 36, alternative="greater")
     assert found.p == pytest.approx(oracle.pvalue, rel=1e-6)
     assert attribute(counts, began=61, told=65, releases=[10]) is None
-    assert attribute(counts, began=61, told=65, releases=[66]) is None
+    for late in (62, 63, 66):  # what came out after it began is no cause
+        assert attribute(counts, began=61, told=65, releases=[late]) is None
+        assert attribute(counts, began=61, told=65, releases=[58, late]).release == 0
+    same = attribute(counts, began=61, told=65, releases=[61])
+    assert same is not None
+    assert same.days_after == 0
+
+
+def test_of_several_releases_the_one_that_the_cases_name_is_told() -> None:
+    counts = np.concatenate((np.full(60, 2), np.full(10, 9)))
+
+    def place(named: list[int]) -> int:
+        return attribute(counts, 61, 65, [30, 55, 60, 62], named=named).release
+
+    assert place([]) == 2  # the nearest before it
+    assert place([1, 2]) == 1
+    assert place([3, 0]) == 2  # too late, and too early
 
 
 def test_more_series_need_a_higher_bar() -> None:

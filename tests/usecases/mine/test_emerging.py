@@ -203,6 +203,55 @@ def test_the_counts_as_of_a_date_are_those_of_the_stored_cases(sample, days):
             assert count == worked
 
 
+def rise_of_the_release(kb):
+    found = emerging(kb, as_of=RELEASED + timedelta(days=7))
+    (one,) = [one for one in found.rising if one.name.endswith("csv-decimal-42")]
+    return one
+
+
+def test_a_release_after_the_beginning_explains_nothing(sample):
+    tell_release(sample, "3.2", RELEASED + timedelta(days=1))
+    one = rise_of_the_release(sample)
+    assert one.began == RELEASED
+    assert (one.release, one.days_after) == ("4.2", 0)
+    assert emerging_json(emerging(sample, as_of=RELEASED + timedelta(days=7)))["rising"][0][
+        "days_after_release"
+    ] == 0  # fmt: skip
+
+
+def test_only_a_guessed_day_of_a_release_may_come_late(sample):
+    """The first case of a version comes after its release; a day that people told is the day."""
+    with sample.database.write() as connection:  # the version of the first cases is not recorded
+        connection.execute(
+            """DELETE FROM case_facets WHERE case_id IN (SELECT id FROM cases WHERE opened_at < ?)
+            AND facet_id IN (SELECT id FROM facet_values WHERE value = '4.2')""",
+            ((RELEASED + timedelta(days=1)).isoformat(),),
+        )
+    (guessed,) = [one.at for one in all_releases(sample) if one.version == "4.2"]
+    assert guessed >= RELEASED + timedelta(days=1)
+    one = rise_of_the_release(sample)
+    assert one.began == RELEASED
+    assert (one.release, one.days_after) == ("4.2", 0)
+    tell_release(sample, "4.2", guessed)
+    assert rise_of_the_release(sample).release == ""
+
+
+def test_of_two_releases_of_a_day_that_of_the_cases_version_is_told(sample):
+    tell_release(sample, "4.2", RELEASED - timedelta(days=3))
+    tell_release(sample, "99", RELEASED)
+    assert rise_of_the_release(sample).release == "4.2"
+    tell_release(sample, "4.2", RELEASED - timedelta(days=30))
+    assert rise_of_the_release(sample).release == "99"
+
+
+def test_a_planned_release_is_left_out_until_its_day(sample):
+    before = emerging(sample)
+    tell_release(sample, "9.0", before.now + timedelta(days=1))
+    assert emerging(sample) == before
+    tell_release(sample, "9.0", before.now)
+    assert len(emerging(sample).releases) == len(before.releases) + 1
+
+
 def test_a_rise_that_is_over_is_counted_until_it_was_calm(sample):
     """Against SQL, and every format alike: cases, the expected ones and the features behind."""
     found = emerging(sample, within=250)

@@ -378,18 +378,24 @@ class Attribution:
 
 
 def attribute(
-    counts: Ints, began: int, told: int, releases: Sequence[int], within: int = 14
+    counts: Ints,
+    began: int,
+    told: int,
+    releases: Sequence[int],
+    within: int = 14,
+    named: Sequence[int] = (),
 ) -> Attribution | None:
-    """The latest release at most `within` days before the rise began, if the rate rose with it.
+    """The release that a rise follows: of the day it began or at most `within` days before.
 
-    `counts` are the series' daily cases, `releases` days in ascending order. A release after the
-    alarm cannot be its cause; one up to two days after `began` may be, since that day is an
-    estimate. None when no release fits.
+    `counts` are the series' daily cases, `releases` their days. What came out after
+    the rise began cannot be its cause. Of several the first of `named` (places of releases whose
+    version sets the cases apart, the most typical first) that fits, else the nearest one before.
+    None when no release fits.
     """
-    fitting = [i for i, d in enumerate(releases) if began - within <= d <= min(told, began + 2)]
+    fitting = [i for i, day in enumerate(releases) if began - within <= day <= began]
     if not fitting:
         return None
-    place = fitting[-1]
+    place = next((i for i in named if i in fitting), max(fitting, key=lambda i: (releases[i], i)))
     day = releases[place]
     start = max(0, day - 28)
     before, after = int(counts[start:day].sum()), int(counts[day : told + 1].sum())

@@ -259,13 +259,13 @@ def known_releases(
     where they say that it came out only after `until`.
     """
     told = releases.everyone(connection)
-    stated = {_plain(one.version) for one in told}
-    shown = [one for one in _shown(found, factors) if _plain(one.version) not in stated]
+    stated = {plain_version(one.version) for one in told}
+    shown = [one for one in _shown(found, factors) if plain_version(one.version) not in stated]
     made = [*(one for one in told if until is None or one.at < until), *shown]
     return sorted(made, key=lambda one: (one.at, one.version))
 
 
-def _plain(version: str) -> str:
+def plain_version(version: str) -> str:
     """A version however it is spelt: v4.2 and 4.2 are one."""
     return version.strip().casefold().removeprefix("v")
 

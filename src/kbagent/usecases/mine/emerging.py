@@ -8,7 +8,7 @@ together is taken as it is known today. Does not decide what an issue is and pre
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from kbagent.core.patterns.rises import (
     Doubling,
     Rise,
     Watch,
-    attribute,
     bar_for,
     doubling,
     rises,
@@ -27,7 +26,7 @@ from kbagent.errors import BadValue
 from kbagent.store import releases
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
-from kbagent.usecases.mine.columns import cohort_factors, known_releases, load_columns
+from kbagent.usecases.mine.columns import Columns, cohort_factors, known_releases, load_columns
 from kbagent.usecases.mine.events import events
 from kbagent.usecases.mine.newcomers import Newcomer, Resembled, newcomers, resembling
 from kbagent.usecases.mine.scene import EXAMPLES, Ints, Scene, Worked, scene_of
@@ -101,7 +100,7 @@ def emerging(
     """
     whole = load_columns(kb.connection, until=as_of)
     factors = cohort_factors(kb.connection, whole)
-    released = known_releases(kb.connection, whole, factors, as_of)
+    released = known_releases(kb.connection, whole, factors, as_of or _day_after(whole))
     if not whole.size:
         return Emerging(0, 0, None, (), (), tuple(released))
     scene = scene_of(kb, whole, factors, released, as_of)
@@ -123,6 +122,13 @@ def emerging(
         tuple(released),
         whole.at(whole.size - 1),
     )
+
+
+def _day_after(whole: Columns) -> datetime | None:
+    """The end of the day of the newest case; what is planned for later is not out yet."""
+    if not whole.size:
+        return None
+    return whole.at(-1).replace(hour=0, minute=0, second=0) + timedelta(days=1)
 
 
 def tell_release(
@@ -200,7 +206,7 @@ def _events(scene: Scene, within: int, issues: Sequence[Rising]) -> Iterable[Ris
 
 
 def _rising(scene: Scene, counts: Ints, rise: Rise, name: str, inside: Codes) -> Rising:
-    release = attribute(counts, rise.began, rise.told, scene.release_days)
+    release, days_after = scene.release_behind(counts, rise.began, rise.told, inside, rise.ended)
     return Rising(
         kind="words",
         name=name,
@@ -212,8 +218,8 @@ def _rising(scene: Scene, counts: Ints, rise: Rise, name: str, inside: Codes) ->
         expected=rise.usual,
         first=scene.found.at(int(inside[0])) if inside.size else scene.date(rise.began),
         doubling=doubling(counts[rise.began : rise.told + 1]),
-        release=scene.releases[release.release].version if release else "",
-        days_after=release.days_after if release else 0,
+        release=release,
+        days_after=days_after,
         behind=scene.behind(inside, rise.began, rise.ended) if inside.size else (),
         cases=scene.names(inside[::-1][:EXAMPLES]),
         worked=(),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kbagent.core.patterns.casetable import Codes
 from kbagent.core.patterns.newcomers import Group, groups, resembled
-from kbagent.core.patterns.rises import Attribution, Behind, Doubling, attribute, doubling
+from kbagent.core.patterns.rises import Behind, Doubling, doubling
 from kbagent.core.patterns.terms import terms_of, words
 from kbagent.store import cases, models, passages
 from kbagent.usecases.mine.scene import EXAMPLES, Scene, Worked
@@ -137,7 +137,7 @@ def _newcomer(
     days = scene.days[ordered]
     counts = np.bincount(days, minlength=scene.now + 1)
     began = int(days[0])
-    release = attribute(counts, began, scene.now, scene.release_days)
+    release, days_after = scene.release_behind(counts, began, scene.now, ordered)
     found = cases.by_ids(scene.kb.connection, [int(scene.found.case_ids[rows[0]])])
     return Newcomer(
         title=next(iter(found.values())).title,
@@ -149,8 +149,8 @@ def _newcomer(
         first=scene.found.at(int(ordered[0])),
         last=scene.found.at(int(ordered[-1])),
         doubling=doubling(counts[began : scene.now + 1]),
-        release=scene.releases[release.release].version if release else "",
-        days_after=release.days_after if isinstance(release, Attribution) else 0,
+        release=release,
+        days_after=days_after,
         behind=scene.behind(ordered, began),
         cases=scene.names(ordered[::-1][:EXAMPLES]),
         resembles=_resembled(scene, *near),

@@ -10,20 +10,25 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.patterns.casetable import Codes, Factor, features_of
 from kbagent.core.patterns.messageform import release_factors
-from kbagent.core.patterns.rises import Behind, Rise, behind
+from kbagent.core.patterns.rises import Behind, Rise, attribute, behind
 from kbagent.store import cases, columns, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.moments import to_text
 from kbagent.store.releases import Release
-from kbagent.usecases.mine.columns import CUSTOMER, Columns
+from kbagent.usecases.mine.columns import CUSTOMER, Columns, plain_version
 
 HISTORY_DAYS = 730
 """Days before the newest case that are looked at."""
 BEFORE_DAYS = 28
 """Days before a rise whose cases it is compared with."""
+GUESSED_LATE = 2
+"""Days after the beginning of a rise up to which the first case of a version, which stands for its
+release, may have come: where the cases of the rise are of that version, it was out before."""
 EXAMPLES = 5
+MOST_BEHIND = 3
 MOST_WORKED = 2
 """Resolutions that are named of those that worked before."""
 
@@ -80,12 +85,41 @@ class Scene:
     def behind(self, inside: Codes, began: int, ended: int | None = None) -> tuple[Behind, ...]:
         """What sets these cases apart from the others, since some weeks before they began and
         until they were calm again, or now."""
+        return tuple(self._apart(inside, began, ended, self.factors, MOST_BEHIND))
+
+    def _apart(
+        self, inside: Codes, began: int, ended: int | None, factors: Sequence[Factor], most: int
+    ) -> list[Behind]:
         meanwhile = (self.days >= began - BEFORE_DAYS) & (self.days < (ended or self.now + 1))
         near = np.union1d(np.flatnonzero(meanwhile), inside)
         own = np.searchsorted(near, inside).astype(np.int32)
         others = np.setdiff1d(np.arange(near.size), own).astype(np.int32)
-        nearby = [replace(one, codes=one.codes[near]) for one in self.factors]
-        return tuple(behind(own, others, features_of(nearby)))
+        nearby = [replace(one, codes=one.codes[near]) for one in factors]
+        return behind(own, others, features_of(nearby), most)
+
+    def release_behind(
+        self, counts: Ints, began: int, told: int, inside: Codes, ended: int | None = None
+    ) -> tuple[str, int]:
+        """The version after whose release these cases began to rise, and the days from it; or "".
+
+        Of several releases that of the version which sets the cases apart, if one does.
+        """
+        named = [
+            i
+            for one in self._apart(inside, began, ended, self._versions, len(self.releases))
+            for i, release in enumerate(self.releases)
+            if plain_version(one.feature.partition("=")[2]) == plain_version(release.version)
+        ]
+        days = self.release_days
+        for i in named:  # out before its first case: a guess may come late, what people tell not
+            if not self.releases[i].told and began < days[i] <= began + GUESSED_LATE:
+                days[i] = began
+        found = attribute(counts, began, told, days, named=named)
+        return (self.releases[found.release].version, found.days_after) if found else ("", 0)
+
+    @property
+    def _versions(self) -> list[Factor]:
+        return [one for one in self.factors if one.name.casefold() in VERSION_NAMES]
 
     def worked(self, rows: Codes) -> Worked:
         """What had worked on these cases."""
