@@ -11,7 +11,7 @@ import typer
 from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import counting
-from kbagent.cli.requests import end_of, start_of
+from kbagent.cli.requests import end_of, ordered, start_of
 from kbagent.errors import BadValue, UnreadableFile
 from kbagent.store.knowledge_base import open_knowledge_base
 
@@ -68,6 +68,7 @@ def report(
 
     filters = tuple(parse_filter(text) for text in where or ())
     one = Slice(start_of("--since", since), end_of("--until", until), filters)
+    ordered((one.since, since), (one.until, until))
     other = _other(one, compare) if compare else None
     if sys.stderr.isatty():
         sys.stderr.write("reading the cases …")  # until there is something to count
@@ -101,6 +102,7 @@ def _other(one: "Slice", compare: list[str]) -> "Slice":
             if dots and not (begin.strip() and end.strip()):
                 raise BadValue(name="--compare", value=text, reason="write 2024-07..2024-12")
             since, until = start_of("--compare", begin), end_of("--compare", end or begin)
+            ordered((since, begin), (until, text), "--compare")
             continue
         named = parse_filter(text)
         rest = tuple(own for own in where if name_key(own.name) != name_key(named.name))

@@ -40,11 +40,13 @@ def request_of(
     Raises:
         BadFilter, BadValue, UnknownHandle: an option cannot be understood.
     """
+    since, until = start_of("--since", narrowing.since), end_of("--until", narrowing.until)
+    ordered((since, narrowing.since), (until, narrowing.until))
     return Request(
         query=query,
         filters=tuple(parse_filter(text) for text in narrowing.where or ()),
-        since=start_of("--since", narrowing.since),
-        until=end_of("--until", narrowing.until),
+        since=since,
+        until=until,
         sources=tuple(narrowing.source or ()),
         resolved=narrowing.resolved,
         limit=limit,
@@ -76,6 +78,21 @@ def start_of(name: str, text: str | None) -> datetime | None:
 def end_of(name: str, text: str | None) -> datetime | None:
     """The moment just after a date: `--until 2025-06-30` includes that day."""
     return _period(name, text)[1] if text is not None else None
+
+
+def ordered(
+    since: tuple[datetime | None, str | None],
+    until: tuple[datetime | None, str | None],
+    name: str = "--until",
+) -> None:
+    """Whether a period begins before it ends; each side is a moment and the text it was told by.
+
+    Raises:
+        BadValue: it ends before it begins.
+    """
+    if since[0] is not None and until[0] is not None and until[0] <= since[0]:
+        reason = f"the period would end before it begins on {since[0]:%Y-%m-%d}"
+        raise BadValue(name=name, value=str(until[1]), reason=reason)
 
 
 def _period(name: str, text: str) -> tuple[datetime, datetime]:

@@ -187,6 +187,15 @@ def prevented(
     ).fetchall()
 
 
+def span(connection: sqlite3.Connection) -> tuple[int, int, str | None, str | None]:
+    """(cases, those of them that are dated, when the first was opened, when the last was)."""
+    row = connection.execute(
+        """SELECT count(*), count(opened_at), min(opened_at), max(opened_at) FROM cases
+        WHERE withdrawn_at IS NULL"""
+    ).fetchone()
+    return row[0], row[1], row[2], row[3]
+
+
 def holdings(connection: sqlite3.Connection) -> tuple[int, int, int, int, int]:
     """(cases, issues, approaches, known outcomes, withdrawn cases) that are kept now."""
     row = connection.execute(

@@ -35,7 +35,7 @@ NONE_EXPECTED = 0.05  # cases; fewer are printed as 0.0, and of none nothing is 
 def format_emerging(found: Emerging) -> RenderableType:
     """The screen."""
     if found.now is None:
-        return Text("There are no cases yet. Bring some in: kbagent import FILE")
+        return Text(figures.nothing_there(found.there))
     if found.days < FEWEST_DAYS:
         days = "1 day" if found.days == 1 else f"{found.days} days"
         return Text(f"{days} of history: {FEWEST_DAYS} are needed to tell a rise from chance.")

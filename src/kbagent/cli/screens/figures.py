@@ -1,9 +1,12 @@
 """How numbers, dates and bars are written, so that every screen writes them the same way."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kbagent.model.evidence import Break, Evidence
+
+if TYPE_CHECKING:
+    from kbagent.usecases.mine.columns import There
 
 BAR_CELLS = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -56,6 +59,18 @@ def period(first: datetime | None, last: datetime | None) -> str:
     if first.date() == last.date():
         return day(first)
     return f"{day(first)} to {day(last)}"
+
+
+def nothing_there(there: "There", asked: str = "the time asked for") -> str:
+    """Why no case can be told of: there is none, none is dated, or none lies in what was asked."""
+    if not there.cases:
+        return "There are no cases yet. Bring some in: kbagent import FILE"
+    if not there.dated:
+        some = f"There are {there.cases:,} cases, and none has a date"
+        some = "There is 1 case, and it has no date" if there.cases == 1 else some
+        return f"{some}: nothing can be told by time."
+    are = "one dated case is" if there.dated == 1 else f"{there.dated:,} dated cases are"
+    return f"There is no case in {asked}. The {are} of {period(there.first, there.last)}."
 
 
 def standing(evidence: Evidence) -> str:

@@ -172,7 +172,8 @@ def _places(found: Patterns) -> list[tuple[str, str]]:
 
 def _too_few(found: Patterns) -> str:
     if not found.cases:
-        return "There are no cases yet. Bring some in: kbagent import FILE"
+        where = f"what was asked for ({one_line(', '.join(found.where), 80)})"
+        return figures.nothing_there(found.there, *([where] if found.where else []))
     cases = "1 case" if found.cases == 1 else f"{found.cases} cases"
     return f"{cases}: too few to tell a pattern from chance; {FEWEST_CASES} are needed."
 

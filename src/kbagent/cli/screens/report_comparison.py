@@ -34,7 +34,11 @@ def remark(found: Comparison) -> str:
     """What to bear in mind of these two."""
     empty = [side.name for side in (found.one, found.other) if not side.cases]
     if empty:
-        return f"Nothing can be compared: there is no case in “{'” nor in “'.join(empty)}”."
+        there = found.one.there
+        none = "” nor in “".join(empty)
+        why = f"The dated cases are of {figures.period(there.first, there.last)}."
+        why = why if there.dated else figures.nothing_there(there)
+        return f"Nothing can be compared: there is no case in “{none}”. {why}"
     shared = f" {found.shared:,} cases are on both sides." if found.shared else ""
     return RESERVATION + shared
 

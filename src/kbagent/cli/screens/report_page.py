@@ -18,7 +18,7 @@ from kbagent.cli.screens.report_charts import (
     text_of,
     weeks_chart,
 )
-from kbagent.cli.screens.reports import EMPTY, tables_of
+from kbagent.cli.screens.reports import nothing_in, tables_of
 from kbagent.usecases.report.comparison import Comparison
 from kbagent.usecases.report.compounding import Report
 from kbagent.usecases.report.curve import Month
@@ -109,7 +109,7 @@ def _page(title: str, parts: Sequence[str]) -> str:
 
 def _body(found: Report) -> list[str]:
     if not found.cases:
-        return [f"<p>{text_of(EMPTY)}</p>"]
+        return [f"<p>{text_of(nothing_in(found))}</p>"]
     charts = [
         success_chart(found.months),
         answered_chart(found.months),
@@ -139,7 +139,7 @@ def _summary(found: Report) -> list[str]:
     """The sentences and the most important figures."""
     named = "" if found.name == "all cases" else f"{found.name} · "
     period = f"{named}{figures.period(found.since, found.until)} · {found.cases:,} cases ·"
-    told = words.sentences(found) if found.cases else [EMPTY]
+    told = words.sentences(found) if found.cases else [nothing_in(found)]
     lead, *rest = told
     return [
         f'<p class="soft">{text_of(period)} {found.issues:,} issues,'

@@ -37,7 +37,6 @@ HEADER = (
     "confident",
     "with outcome",
 )
-EMPTY = "There are no cases in this period. Bring some in: kbagent import FILE"
 AGAIN = "Rare problems solved again thanks to an earlier instance (by the replay)"
 FOUND = "Rare problems whose earlier instance was shown, solved in other words (replay)"
 _LISTED = 8
@@ -46,7 +45,7 @@ _LISTED = 8
 def format_report(found: Report, width: int = 80) -> RenderableType:
     """The screen."""
     if not found.cases:
-        return Text(EMPTY)
+        return Text(nothing_in(found))
     named = f"{found.name}: " if found.name != "all cases" else ""
     head = (
         f"{named}{found.cases:,} case{'s' if found.cases != 1 else ''},"
@@ -71,6 +70,11 @@ def format_report(found: Report, width: int = 80) -> RenderableType:
     )
 
 
+def nothing_in(found: Report) -> str:
+    """Why there is nothing to report, on one line."""
+    return figures.nothing_there(found.there, f"“{one_line(found.name, 120)}”")
+
+
 def report_json(found: Report) -> dict[str, Any]:
     """The same for a script."""
     told = words.sentences(found) if found.cases else []
@@ -93,7 +97,7 @@ def report_csv(found: Report) -> str:
 def report_markdown(found: Report) -> str:
     """The sentences, the months as a table, and what is kept, at risk, or went wrong."""
     if not found.cases:
-        return f"{EMPTY}\n"
+        return f"{nothing_in(found)}\n"
     parts = [
         "\n\n".join(words.sentences(found)),
         to_markdown(HEADER, [_cells(one) for one in found.months]),

@@ -20,7 +20,7 @@ from kbagent.core.learning.facets import VERSION_NAMES
 from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor, Kind
 from kbagent.model.case import CaseStatus
 from kbagent.store import columns, releases
-from kbagent.store.moments import to_text
+from kbagent.store.moments import to_moment, to_text
 from kbagent.store.releases import Release
 
 Ints = NDArray[np.int64]
@@ -66,6 +66,19 @@ CUSTOMER = re.compile(r"company|organi[sz]ation|account|customer|client|tenant",
 ABOUT = 0.8
 """Share of an issue's cases with one value from which a facet says what the issue is about."""
 _NO_VALUE = re.compile(r"\d{4}-\d\d-\d\d[T ]|https?://|\d\d/\w+/\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The cases there are, whatever is asked for: all, the dated ones, first and last opened."""
+
+    cases: int = 0
+    dated: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+NOTHING = There()
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,12 @@ class Columns:
         """Where these cases stand; −1 for a case that is no part of the columns."""
         known = self._place_of
         return np.where(ids < known.size, known[np.minimum(ids, known.size - 1)], -1)
+
+
+def cases_there(connection: sqlite3.Connection) -> There:
+    """What there is to ask about."""
+    cases, dated, first, last = columns.span(connection)
+    return There(cases, dated, to_moment(first), to_moment(last))
 
 
 def load_columns(

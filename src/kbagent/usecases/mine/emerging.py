@@ -26,7 +26,15 @@ from kbagent.errors import BadValue
 from kbagent.store import releases
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
-from kbagent.usecases.mine.columns import Columns, cohort_factors, known_releases, load_columns
+from kbagent.usecases.mine.columns import (
+    NOTHING,
+    Columns,
+    There,
+    cases_there,
+    cohort_factors,
+    known_releases,
+    load_columns,
+)
 from kbagent.usecases.mine.events import events
 from kbagent.usecases.mine.newcomers import Newcomer, Resembled, newcomers, resembling
 from kbagent.usecases.mine.scene import EXAMPLES, Ints, Scene, Worked, scene_of
@@ -75,7 +83,8 @@ class Emerging:
     """What is rising, latest first; `days` of history until `now`, the day of the newest case.
 
     Where a date was asked for, `now` is the last day before it and `newest` may lie earlier.
-    `newcomers` are groups of cases without an issue, the least accidental first.
+    `newcomers` are groups of cases without an issue, the least accidental first. `there` tells of
+    all cases where none is looked at.
     """
 
     cases: int
@@ -85,6 +94,7 @@ class Emerging:
     newcomers: tuple[Newcomer, ...]
     releases: tuple[Release, ...]
     newest: datetime | None = None
+    there: There = NOTHING
 
 
 def emerging(
@@ -102,7 +112,8 @@ def emerging(
     factors = cohort_factors(kb.connection, whole)
     released = known_releases(kb.connection, whole, factors, as_of or _day_after(whole))
     if not whole.size:
-        return Emerging(0, 0, None, (), (), tuple(released))
+        there = cases_there(kb.connection)
+        return Emerging(0, 0, None, (), (), tuple(released), there=there)
     scene = scene_of(kb, whole, factors, released, as_of)
     found: list[Rising] = []
     groups: list[Newcomer] = []

@@ -32,8 +32,11 @@ from kbagent.store import cases, columns, decisions, models, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
 from kbagent.usecases.mine.columns import (
+    NOTHING,
     Columns,
     Ints,
+    There,
+    cases_there,
     cohort_factors,
     known_releases,
     load_columns,
@@ -99,6 +102,7 @@ class Patterns:
 
     `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
     person confirmed and that are not found on these cases now. `zone` is the one that hours are of.
+    `there` tells of all cases, `where` the conditions on those that were looked at.
     `same` are levels that say nothing else than another consequent: (queue 7, escalated).
     """
 
@@ -114,6 +118,8 @@ class Patterns:
     gone: tuple[Gone, ...]
     zone: str = "UTC"
     same: tuple[tuple[str, str], ...] = ()
+    there: There = NOTHING
+    where: tuple[str, ...] = ()
 
 
 def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
@@ -171,6 +177,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         gone=gone,
         zone=zone,
         same=same,
+        there=cases_there(connection),
+        where=tuple(str(one) for one in asked.request.filters),
     )
 
 

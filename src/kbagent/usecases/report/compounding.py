@@ -17,7 +17,7 @@ from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.moments import to_text
 from kbagent.usecases.evaluate.evaluation import SEED
 from kbagent.usecases.evaluate.replay import Progress
-from kbagent.usecases.mine.columns import Columns, load_columns
+from kbagent.usecases.mine.columns import NOTHING, Columns, There, cases_there, load_columns
 from kbagent.usecases.report.curve import (
     Month,
     Success,
@@ -60,7 +60,7 @@ class Report:
 
     `since` and `until` are when its first and last case were opened. `eligible` cases could have
     been looked up again; `success.questions` of them were. `at_risk` and `contradictions` are of
-    now. `deviations` are (kind, check, caught, put right).
+    now. `there` tells of all cases. `deviations` are (kind, check, caught, put right).
     """
 
     name: str
@@ -85,6 +85,7 @@ class Report:
     contradictions: tuple[Contradiction, ...]
     deviations: tuple[tuple[str, str, int, int], ...]
     prevented: tuple[Prevented, ...]
+    there: There = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ def report_of(material: Material, one: Slice) -> Report:
         contradictions=contradictions_of(kb, set(issues.tolist()) if one.where else None),
         deviations=tuple(columns.deviations_caught(kb.connection, *period)),
         prevented=prevented_of(kb, one),
+        there=cases_there(kb.connection),
     )
 
 
