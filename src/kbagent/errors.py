@@ -12,6 +12,7 @@ KbagentError                      1  something went wrong
 │   ├── UnknownHandle
 │   └── UnknownFormat
 ├── UnreadableFile                1  a file given by the user cannot be read
+├── UnwritableFile               1  a file that the user named cannot be written
 ├── ModelError                    1  an encoder cannot be found, checked or loaded
 ├── PolicyRefused                 1  a change was refused because it is not shown to be better
 ├── Locked                        5  another process is writing
@@ -83,6 +84,10 @@ class UnknownFormat(UsageError):
 
 class UnreadableFile(KbagentError):
     """{path} cannot be read: {reason}. {hint}"""
+
+
+class UnwritableFile(KbagentError):
+    """{path} cannot be written: {reason}. {hint}"""
 
 
 class ModelError(KbagentError):

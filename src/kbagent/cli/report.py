@@ -12,7 +12,7 @@ from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.cli.requests import end_of, ordered, start_of
-from kbagent.errors import BadValue, UnreadableFile
+from kbagent.errors import BadValue, UnwritableFile
 from kbagent.store.knowledge_base import open_knowledge_base
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def report(
     """Show month by month whether it gets better, and what is at risk."""
     only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     if html is not None and html.is_dir():
-        raise UnreadableFile(path=html, reason="it is a folder", hint="Name a file for --html.")
+        raise UnwritableFile(path=html, reason="it is a folder", hint="Name a file for --html.")
     from kbagent.core.retrieval.filters import parse_filter
     from kbagent.usecases.report.comparison import compare as set_beside
     from kbagent.usecases.report.compounding import report as run
@@ -150,7 +150,7 @@ def _write_page(file: Path, page: str) -> None:
     """Write the page whole or not at all.
 
     Raises:
-        UnreadableFile: it cannot be written there.
+        UnwritableFile: it cannot be written there.
     """
     draft = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
@@ -160,5 +160,5 @@ def _write_page(file: Path, page: str) -> None:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         reason = error.strerror or str(error)
-        raise UnreadableFile(path=file, reason=reason, hint="Choose another --html.") from error
+        raise UnwritableFile(path=file, reason=reason, hint="Choose another --html.") from error
     tell(f"the page is in {file}")

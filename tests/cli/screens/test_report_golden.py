@@ -232,6 +232,13 @@ def lead(estimate: float, low: float, high: float, *because: Because) -> str:
     return words.sentences(replace(REPORT, uplifts=(one,)))[0]
 
 
+def test_what_is_kept_is_counted_as_one_says_it():
+    one = words.kept_sentence(replace(REPORT, kept=Kept(1, 1, 1, 1, 0)))
+    assert "1 case of 1 issue, 1 fix, 1 outcome; nothing" in one
+    two = words.kept_sentence(replace(REPORT, kept=Kept(2, 2, 2, 0, 0)))
+    assert "2 cases of 2 issues, 2 fixes, 0 outcomes; nothing" in two
+
+
 def test_a_gain_is_claimed_only_above_zero():
     assert lead(0.05, 0.01, 0.09) == (
         "Better than in January 2025 by 5.0 points (1.0 to 9.0), on 500 cases."

@@ -1,6 +1,7 @@
 """Rises: the release of the sample data is told within days, a calm desk tells of nothing."""
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from kbagent.cli.screens.emerging import (
     format_emerging,
     format_releases,
 )
+from kbagent.core.patterns.rises import Doubling
 from kbagent.errors import BadValue
 from kbagent.usecases.mine.emerging import all_releases, emerging, tell_release
 from tests.fakes.desk import Desk, odd_words, ticket
@@ -63,6 +65,14 @@ def test_the_screen_fits_and_tells(shared_sample):
     screen = draw(format_emerging(found), 80)
     assert max(map(len, screen.splitlines())) <= 80
     assert "begins with release 4.2" in screen
+    told = " ".join(screen.split())
+    assert "they share " in told
+    assert "times as often as in others)" in told
+    assert " version 4.2 in " in told
+    assert "the first week of a release in " in told
+    assert "=" not in told
+    assert " at first doubled about every " in told
+    assert "?" not in told
     assert emerging_json(found)["rising"][0]["release"] == "4.2"
     assert len(emerging_csv(found).splitlines()) == len(found.rising) + 1
 
@@ -312,6 +322,25 @@ def test_rising_words_are_counted_as_long_as_they_rise(desk: Desk):
     ]
     assert early.ended is None
     assert early.observed == 40
+
+
+def test_a_version_that_rises_twice_is_named_once(sample):
+    found = emerging(sample, within=250)
+    (version, *_) = [one for one in found.rising if one.kind == "version"]
+    screen = draw(format_emerging(replace(found, rising=(version, version))), 80)
+    assert screen.count(version.name.split(", ")[0]) == 1
+
+
+def test_growth_is_told_as_sure_as_it_is(sample):
+    one = rise_of_the_release(sample)
+
+    def told(days, low, high):
+        rise = replace(one, doubling=Doubling(days, low, high))
+        found = replace(emerging(sample), rising=(rise,))
+        return " ".join(draw(format_emerging(found), 80).split())
+
+    assert "at first doubled about every 2 days (probably 1 to 5) " in told(2.2, 1.1, 5.2)
+    assert "about every day; too few cases to be sure" in told(0.4, 0.2, float("inf"))
 
 
 def test_a_day_without_a_case_is_not_called_that_of_the_newest(shared_sample):

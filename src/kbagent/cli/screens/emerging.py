@@ -81,7 +81,7 @@ def _newcomer(one: Newcomer) -> list[RenderableType]:
     since = f"{figures.day(one.first)} to {figures.day(one.last)}"
     lines: list[RenderableType] = [
         Text(f"‘{one_line(one.title, 60)}’{one_line(named, 90)}", "bold"),
-        _indented(f"{one.size} cases, {since}; {one.alone} of them stand alone"),
+        _indented(f"{_cases(one.size)}, {since}; {one.alone} of them stand alone"),
     ]
     if one.release:
         lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
@@ -111,18 +111,39 @@ def _versions(found: Sequence[Rising]) -> list[RenderableType]:
     """Versions that people name now: true, and of use only beside a problem."""
     if not found:
         return []
-    names = ", ".join(one_line(one.name.split(", ")[0], 34) for one in found)
+    firsts = dict.fromkeys(one.name.split(", ")[0] for one in found)  # one may rise twice
+    names = ", ".join(one_line(name, 34) for name in firsts)
     return [Text(""), Text(f"Versions named more and more: {names}", "dim")]
 
 
 def _behind(found: Sequence[Behind]) -> str:
-    told = ", ".join(f"{one_line(b.feature, 36)} in {b.inside} ({b.lift:.1f}×)" for b in found)
-    return f"behind it: {told}"
+    """What the cases share more often than others do; the first says of what it is a multiple."""
+    told = [f"{_feature(b.feature)} in {b.inside} ({b.lift:.1f} times" for b in found]
+    told[0] += " as often as in others"
+    return f"they share {', '.join(f'{one})' for one in told)}"
+
+
+def _feature(name: str) -> str:
+    """A feature as one says it: version 4.2, the first week of a release."""
+    facet, _, value = name.partition("=")
+    if facet == "since release":
+        return f"the {one_line(value, 30)} of a release"
+    return one_line(f"{facet} {value}", 36)
 
 
 def _doubled(days: Doubling) -> str:
-    high = "?" if days.high == float("inf") else f"{days.high:.0f}"
-    return f"doubled every {days.days:.0f} days at first [{days.low:.0f}, {high}]"
+    """How fast it grew at first, and how sure that is."""
+    if days.high == float("inf"):
+        return f"at first doubled about every {_days(days.days)}; too few cases to be sure"
+    return (
+        f"at first doubled about every {_days(days.days)}"
+        f" (probably {days.low:.0f} to {days.high:.0f})"
+    )
+
+
+def _days(days: float) -> str:
+    number = max(1, round(days))
+    return "day" if number == 1 else f"{number} days"
 
 
 def emerging_json(found: Emerging) -> dict[str, Any]:

@@ -220,13 +220,18 @@ def weeks_sentence(weeks: tuple[Week, ...]) -> str:
     )
 
 
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
 def kept_sentence(found: Report) -> str:
     """What is kept now."""
     kept = found.kept
     withdrawn = f"; {kept.withdrawn:,} withdrawn by people" if kept.withdrawn else ""
     return (
-        f"Kept now, dated or not: {kept.cases:,} cases of {kept.issues:,} issues,"
-        f" {kept.approaches:,} fixes, {kept.outcomes:,} outcomes; nothing forgotten{withdrawn}."
+        f"Kept now, dated or not: {_many(kept.cases, 'case')} of {_many(kept.issues, 'issue')},"
+        f" {_many(kept.approaches, 'fix', 'fixes')}, {_many(kept.outcomes, 'outcome')};"
+        f" nothing forgotten{withdrawn}."
     )
 
 
