@@ -1,8 +1,10 @@
 """The report: stories and risks that are there, and no number that was not measured."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from kbagent.core.retrieval.filters import parse_filter
@@ -11,8 +13,11 @@ from kbagent.model.case import Verdict
 from kbagent.store import deviations, runs
 from kbagent.store.deviations import Deviation
 from kbagent.store.runs import StoredRun
-from kbagent.usecases.report.compounding import Report, report
+from kbagent.usecases.evaluate.evaluation import LIVE
+from kbagent.usecases.report.compounding import EVERYTHING, Report, material_of, report
+from kbagent.usecases.report.knowledge import stories_of
 from kbagent.usecases.report.slices import Slice
+from kbagent.usecases.retain import relatives
 from tests.fakes.desk import Desk, odd_words, same_as, ticket, tried
 
 START = datetime(2025, 1, 10, 9, tzinfo=UTC)
@@ -62,6 +67,43 @@ def test_a_rare_problem_met_again_is_told_though_its_fix_has_other_words(desk: D
     assert (story.case, story.earlier, story.place) == ("desk:new", "desk:old", None)
     assert story.then.startswith("Calibrate")
     assert story.now.startswith("Turn on glove mode")
+
+
+@pytest.mark.parametrize("place", [1, 3, 4, 10])
+def test_a_fix_further_down_than_the_third_place_is_no_rescue(desk: Desk, place: int):
+    desk.bring(*rare_pair())
+    questions = material_of(desk.kb, lambda *_: None, [EVERYTHING], None).questions
+    assert questions is not None
+    known = questions.place[LIVE] > 0
+    lower = {**questions.place, LIVE: np.where(known, place, 0)}
+    rows = np.flatnonzero(known)
+    told = stories_of(desk.kb, replace(questions, place=lower), rows)
+    assert [one.place for one in told] == ([place] if place <= 3 else [])
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_piece_of_a_common_problem_is_not_rare(desk: Desk, monkeypatch, near: bool):
+    """Four cases more stand in an issue of their own: nearly the same issue, or another one."""
+    fix = "Calibrate the touch panel of the freezer."
+    more = [
+        ticket(
+            f"m{n}", f"{odd_words(5)} {odd_words(6)}", opened_at=at(10 + n),
+            closed_at=at(11 + n), links=same_as("m0") if n else [],
+            attempts=[tried(f"{odd_words(7)} {fix}", at=at(11 + n))],
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    desk.bring(*rare_pair(), *more)
+    placed = dict(
+        desk.kb.connection.execute(
+            "SELECT external_id, issue_id FROM cases JOIN memberships ON case_id = cases.id"
+        ).fetchall()
+    )
+    assert placed["new"] == placed["old"] != placed["m0"]
+    pair = tuple(sorted((placed["new"], placed["m0"])))
+    monkeypatch.setattr(relatives, "relatives_among", lambda *_: (pair,) if near else ())
+    told = [one.case for one in made(desk).stories if one.issue_id == placed["new"]]
+    assert told == ([] if near else ["desk:new"])
 
 
 def test_a_problem_that_is_not_rare_is_no_story(desk: Desk):

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 
-from kbagent.core.linking.families import families
 from kbagent.core.patterns.casetable import (
     UNRECORDED,
     Codes,
@@ -34,7 +33,6 @@ from kbagent.store.releases import Release
 from kbagent.usecases.mine.columns import (
     NOTHING,
     Columns,
-    Ints,
     There,
     cases_there,
     cohort_factors,
@@ -48,7 +46,7 @@ from kbagent.usecases.mine.table import (
     same_facts,
     without_same,
 )
-from kbagent.usecases.retain.relatives import relatives_among, rows_of
+from kbagent.usecases.retain.relatives import problems_of
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.scope import scope_of
 
@@ -56,8 +54,6 @@ FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
 FEWEST_ISSUES = 5
 """Issues in whose replies a formulation occurs, to be one."""
-MOST_COMPARED = 20_000
-"""Cases up to which issues are compared with each other, to find those that are nearly one."""
 DECISION = "pattern"
 LEAST_LIFT = 1.1
 """Lift up to which nothing is left out; the shrunk one reaches it in every pattern anyhow."""
@@ -319,7 +315,11 @@ def _phrasing(
         Consequent("satisfaction", values=found.csat[rows]),
         Consequent("reopened", ("no", "yes"), found.reopened[rows], told=(1,)),
     ]
-    _, issues = np.unique(_problems(connection, found)[rows], return_inverse=True)
+    model = models.active(connection)
+    problems = found.issue
+    if model is not None:
+        problems = problems_of(connection, model.id, found.case_ids, found.issue)
+    _, issues = np.unique(problems[rows], return_inverse=True)
     features = _across_issues(features, issues.astype(np.int32))
     system = Factor("system", found.system.levels, found.system.codes[rows])
     made = [
@@ -335,27 +335,6 @@ def _phrasing(
         )
     ]
     return [replace(one, examples=tuple(int(rows[r]) for r in one.examples)) for one in made]
-
-
-def _problems(connection: sqlite3.Connection, found: Columns) -> Ints:
-    """The issue of each case, issues that are nearly one under the lowest of them; −1 for none.
-
-    One problem often has several issues, and of those few have cases answered both ways. Among
-    more than `MOST_COMPARED` cases issues are large enough, and are not compared.
-    """
-    model = models.active(connection)
-    placed = found.issue >= 0
-    pairs = list(zip(found.case_ids[placed].tolist(), found.issue[placed].tolist(), strict=True))
-    if model is None or not pairs or len(pairs) > MOST_COMPARED:
-        return found.issue
-    rows = rows_of(connection, model.id, pairs)
-    if rows is None:
-        return found.issue
-    names, codes = np.unique(found.issue[placed], return_inverse=True)
-    near = np.searchsorted(names, relatives_among(connection, rows, MOST_COMPARED))
-    result = found.issue.copy()
-    result[placed] = names[families(names.size, near.tolist())][codes]
-    return result
 
 
 def _across_issues(features: Features, issues: Codes) -> Features:

@@ -1,11 +1,11 @@
 """What is kept, what it was good for, and what in it does not agree.
 
-Stories are rare issues of which an earlier instance was there to be found; the replay shows at
+Stories are rare problems of which an earlier instance was there to be found; the replay shows at
 which place its fix stood, not whether anybody looked. What a check prevented is told by the outcome
 that came later, where one did; a correction without an outcome is no proof.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kbagent.model.case import Verdict
 from kbagent.model.outcome import REWARD
-from kbagent.store import cases, columns, resolutions
+from kbagent.store import cases, columns, models, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.moments import known, to_text
 from kbagent.usecases.evaluate.evaluation import LIVE
@@ -24,9 +24,12 @@ from kbagent.usecases.mine.columns import Columns
 from kbagent.usecases.report.hazards import Stopped
 from kbagent.usecases.report.replaying import Questions
 from kbagent.usecases.report.slices import Slice
+from kbagent.usecases.retain.relatives import problems_of
 
 RARE = 4
-"""Cases, at most, of an issue that counts as rare."""
+"""Cases, at most, of a problem that counts as rare."""
+SHOWN = 3
+"""Places on the page of a search that count as shown: further down nobody was helped by it."""
 FEWEST_INSTEAD = 3
 """Times another fix must have worked since a break to be named instead."""
 
@@ -46,7 +49,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A case of a rare issue of which the replay shows an earlier instance that was solved.
+    """A case of a rare problem of which the replay shows an earlier instance that was solved.
 
     place  where the fix `then`, which worked again, stood on the page of a search; None: what
            worked `now` is another fix or another wording, and the instance itself was shown
@@ -106,8 +109,14 @@ def kept_of(kb: KnowledgeBase) -> Kept:
 
 
 def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Story, ...]:
-    """Rare issues: the case, and the earlier one that is shown; the same fix again comes first."""
+    """Rare problems: the case, and the earlier one that is shown; the same fix again comes first.
+
+    Issues that are nearly one count as one problem: a piece of a common one is not rare. Shown is
+    what stood among the first `SHOWN`.
+    """
     history = questions.history
+    problems = _problems(kb, history)
+    sizes = Counter(one for one in problems.tolist() if one >= 0)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, issue in enumerate(history.issue.tolist()):
         members[issue].append(place)
@@ -115,17 +124,27 @@ def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Sto
     for row in rows.tolist():
         place, issue = int(questions.places[row]), int(questions.issue[row])
         shown_at = int(questions.place[LIVE][row])
-        if len(members[issue]) > RARE or not questions.found[row] or not questions.known[row]:
+        if sizes[int(problems[place])] > RARE:
+            continue
+        if not questions.found[row] or not questions.known[row]:
             continue
         solved = [p for p in members[issue] if p < place and history.worked.get(p)]
         again = [(p, pair) for p in solved if (pair := questions.rewordings.shared(place, p))]
-        if again and shown_at:
+        if again and 0 < shown_at <= SHOWN:
             earlier, pair = again[-1]
             picked.append(_Found(place, earlier, shown_at, pair))
-        elif solved and questions.found[row] == questions.relevant[row]:
+        elif solved and not again and questions.found[row] == questions.relevant[row]:
             pair = min(history.worked[solved[-1]]), min(history.worked[place])
             picked.append(_Found(place, solved[-1], None, pair))
     return _told(kb, history, picked)
+
+
+def _problems(kb: KnowledgeBase, history: History) -> Ints:
+    """The problem of each case of the history; −1 for none."""
+    model = models.active(kb.connection)
+    if model is None:
+        return history.issue
+    return problems_of(kb.connection, model.id, history.case_ids, history.issue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kbagent.core.linking.assignment import NEIGHBOURS
+from kbagent.core.linking.families import families
 from kbagent.core.linking.nearmisses import FEWEST_CASES, Home, homes, near_joins
 from kbagent.model.case import LinkKind
 from kbagent.store import decisions, fixes, issues, passages
 
+MOST_COMPARED = 20_000
+"""Cases up to which issues are compared with each other, to find those that are nearly one."""
 _BLOCK = 512  # cases compared at once
 
 Vectors = NDArray[np.float32]
@@ -81,6 +84,26 @@ def relatives_among(
     pairs = near_joins(homes_of(rows, most), rows.issues)
     found = ((one.low, one.high) for one in pairs)
     return tuple(sorted(pair for pair in found if frozenset(pair) not in against))
+
+
+def problems_of(connection: sqlite3.Connection, model_id: int, case_ids: Ints, issue: Ints) -> Ints:
+    """The issue of each case, issues that are nearly one under the lowest of them; −1 for none.
+
+    One problem often has several issues. Among more than `MOST_COMPARED` cases issues are large
+    enough, and are not compared.
+    """
+    placed = issue >= 0
+    pairs = list(zip(case_ids[placed].tolist(), issue[placed].tolist(), strict=True))
+    if not pairs or len(pairs) > MOST_COMPARED:
+        return issue
+    rows = rows_of(connection, model_id, pairs)
+    if rows is None:
+        return issue
+    names, codes = np.unique(issue[placed], return_inverse=True)
+    near = np.searchsorted(names, relatives_among(connection, rows, MOST_COMPARED))
+    result = issue.copy()
+    result[placed] = names[families(names.size, near.tolist())][codes]
+    return result
 
 
 def told_apart(connection: sqlite3.Connection) -> set[frozenset[int]]:
