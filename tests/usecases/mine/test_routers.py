@@ -1,9 +1,12 @@
 """A router is fitted once, again when its labels changed, and newer cases are followed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
+from kbagent.core.patterns.tempering import Temper
 from kbagent.core.text.tokens import tokens
 from kbagent.store.index import keepsakes
 from kbagent.usecases.mine import routers
@@ -127,3 +130,15 @@ def test_confidence_follows_what_has_come_true_and_outlives_a_new_fit(desk, told
     assert again.temper.slope_doubt <= followed.slope_doubt + 1e-3
     assert again.temper.slope == pytest.approx(followed.slope, abs=0.1)
     assert queue_router(desk).temper == again.temper
+
+
+def test_a_forecast_is_as_confident_as_the_temper_says(desk):
+    bring(desk, 0, 120)
+    router = queue_router(desk)
+    asked = desk.encoder.encode([LOST]), [tokens(LOST)]
+    before = router.forecast(*asked).probabilities[0]
+    doubtful = replace(router, temper=Temper(shift=-4.0))
+    after = doubtful.forecast(*asked).probabilities[0]
+    assert after.argmax() == before.argmax()
+    odds = np.log(before.max() / before.min())
+    assert np.log(after.max() / after.min()) == pytest.approx(odds - 4.0, abs=1e-3)
