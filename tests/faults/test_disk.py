@@ -6,7 +6,9 @@ Each is noticed and said plainly, nothing is half-written, and no answer is wron
 import os
 import resource
 import shutil
+import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +21,7 @@ from kbagent.errors import Damaged, KbagentError, UnreadableFile
 from kbagent.model.case import Verdict
 from kbagent.model.feedback import Remark
 from kbagent.model.lookup import Request
-from kbagent.store import adapters, models, policies
+from kbagent.store import adapters, models, policies, waltail
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain.copies import back_up, export_lines, restore
 from kbagent.usecases.maintain.diagnosis import diagnose
@@ -32,6 +34,7 @@ from tests.fakes.bases import bring_in, filled, write_rows
 from tests.fakes.encoder import FakeEncoder
 from tests.faults.killing import contents
 
+ROOT = Path(__file__).parents[2]
 QUERY = "printer hangs on the client E0013"
 
 
@@ -346,22 +349,122 @@ def test_a_harmed_database_is_noticed(folder, place, harm):
         assert answer(kb)
 
 
-def test_a_log_with_a_flipped_bit_ends_where_it_is_whole(folder):
-    with open_knowledge_base(folder) as kb:
-        kb.connection.execute("PRAGMA wal_autocheckpoint = 0")
-        for number in range(4):
-            bring_in(kb, write_rows(folder.with_name("m.jsonl"), 1, first=100 + number))
-        log = (folder / "kb.db-wal").read_bytes()
-        snapshot = (folder / "kb.db").read_bytes()
-    (folder / "kb.db").write_bytes(snapshot)
-    broken = bytearray(log)
-    broken[len(log) // 2] ^= 1
-    (folder / "kb.db-wal").write_bytes(broken)
-    with open_knowledge_base(folder) as kb:
+def crashed_with_a_log(folder: Path) -> Path:
+    """The log of a process that was killed after four acknowledged imports, some time ago."""
+    code = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from kbagent.store.knowledge_base import open_knowledge_base\n"
+        "from tests.fakes.bases import bring_in, write_rows\n"
+        f"folder = Path({str(folder)!r})\n"
+        "with open_knowledge_base(folder) as kb:\n"
+        "    kb.connection.execute('PRAGMA wal_autocheckpoint = 0')\n"
+        "    for number in range(4):\n"
+        "        rows = write_rows(folder.with_name('m.jsonl'), 1, first=100 + number)\n"
+        "        bring_in(kb, rows)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    log = folder / "kb.db-wal"
+    os.utime(log, (0, 0))
+    return log
+
+
+def opened(folder: Path) -> tuple[int, list[str]]:
+    """How many cases there are, and what opening said."""
+    said: list[str] = []
+    with open_knowledge_base(folder, notify=said.append) as kb:
         assert kb.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert 24 <= kb.connection.execute("SELECT count(*) FROM cases").fetchone()[0] < 28
+        count = kb.connection.execute("SELECT count(*) FROM cases").fetchone()[0]
+    return count, said
+
+
+def first_frame(log: bytes) -> bytes:
+    """The heading and the page of a log's first frame."""
+    page = int.from_bytes(log[8:12], "big")
+    return log[32 : 32 + 24 + page]
+
+
+def test_a_log_that_a_crash_left_whole_is_taken_in_silence(folder):
+    crashed_with_a_log(folder)
+    assert opened(folder) == (28, [])
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("where", ["magic", "salts", "middle", "last frame"])
+def test_a_log_with_a_flipped_bit_ends_where_it_is_whole_and_that_is_said(folder, where, indexed):
+    path = crashed_with_a_log(folder)
+    log = bytearray(path.read_bytes())
+    place = {"magic": 3, "salts": 17, "middle": len(log) // 2, "last frame": len(log) - 9}
+    log[place[where]] ^= 4
+    path.write_bytes(log)
+    os.utime(path, (0, 0))
+    if not indexed:
+        (folder / "kb.db-shm").unlink()
+    count, said = opened(folder)
+    assert 24 <= count <= 28 - (where != "last frame")  # what came last is no case
+    assert len(said) == 1
+    assert "breaks off" in said[0]
+    (kept,) = folder.glob("kb.db.damaged-log-*")
+    assert kept.read_bytes() == bytes(log)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert opened(folder) == (count, [])
+    with open_knowledge_base(folder) as kb:
         health = diagnose(kb, FakeEncoder, repair=True)
-        assert not health.damaged, health
+    assert not health.damaged, health
+    assert any("log was damaged" in one.finding.what for one in health.checked)
+
+
+def test_a_log_that_was_cut_short_is_told_of(folder):
+    path = crashed_with_a_log(folder)
+    os.truncate(path, path.stat().st_size - 100)
+    os.utime(path, (0, 0))
+    assert "breaks off" in opened(folder)[1][0]
+
+
+def test_a_write_that_was_under_way_at_the_crash_is_not_missed(folder):
+    path = crashed_with_a_log(folder)
+    frame = first_frame(path.read_bytes())
+    with path.open("ab") as file:  # a whole frame and half of one, without the mark of a commit
+        file.write(frame[:4] + bytes(4) + frame[8:] + frame[:4] + bytes(4) + frame[8:100])
+    os.utime(path, (0, 0))
+    assert opened(folder) == (28, [])
+
+
+def test_what_an_earlier_log_left_behind_is_not_missed(folder):
+    """SQLite writes over its log from the start: what stands behind bears other salts."""
+    path = crashed_with_a_log(folder)
+    frame = first_frame(path.read_bytes())
+    with path.open("ab") as file:
+        file.write(frame[:4] + (9).to_bytes(4, "big") + bytes(8) + frame[16:])
+    os.utime(path, (0, 0))
+    assert opened(folder) == (28, [])
+
+
+def test_a_log_that_others_have_just_written_is_not_read(folder, monkeypatch):
+    path = crashed_with_a_log(folder)
+    os.utime(path)
+    monkeypatch.setattr(waltail, "_has_commit_behind_break", lambda _file: pytest.fail("it was"))
+    assert opened(folder) == (28, [])
+
+
+def test_telling_of_a_log_leaves_the_locks_of_the_database_alone(folder):
+    """A second opening in one process closes nothing that SQLite has locked."""
+    with open_knowledge_base(folder) as kb:
+        bring_in(kb, write_rows(folder.with_name("m.jsonl"), 1, first=100))
+        os.utime(folder / "kb.db-wal", (0, 0))
+        before = _locks()
+        assert before
+        with open_knowledge_base(folder):
+            pass
+        assert _locks() == before
+
+
+def _locks() -> list[str]:
+    """The POSIX locks that this process holds, as Linux lists them."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return sorted(line.split(": ")[1] for line in lines if f" {os.getpid()} " in line)
 
 
 def test_a_backup_with_a_flipped_bit_is_refused(folder):

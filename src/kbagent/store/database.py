@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kbagent.errors import BadValue, Damaged, Locked, UnreadableFile
+from kbagent.store import waltail
 
 Notify = Callable[[str], None]
 
@@ -38,6 +39,8 @@ class Database:
         self.lock_timeout = _lock_timeout()
         self.read_only = False
         self._unwritable = ("it is read-only", "The folder must be writable.")
+        if waltail.breaks_off(path):
+            self._tell_of_loss()
         try:
             self.connection = _connect(path)
         except sqlite3.OperationalError as error:
@@ -49,6 +52,19 @@ class Database:
                 self._unwritable = ("the disk is full", "Free some space and try again.")
         except sqlite3.Error as error:
             raise explained(error, path) from error
+
+    def _tell_of_loss(self) -> None:
+        """SQLite will take only a part of its log: keep all of it, and say so."""
+        try:
+            kept = waltail.set_aside(self.path)
+            where = f"it is kept as {kept.name}"
+        except OSError as error:
+            where = f"it could not be kept ({error.strerror})"
+        self.notify(
+            f"SQLite's log {self.path.name}-wal breaks off before its end; {where}. What was "
+            "written last before the crash may be lost: run `kbagent doctor`, check that your "
+            "latest feedback and imports are there, and repeat what is missing."
+        )
 
     def close(self) -> None:
         """Close the connection; pending work is rolled back."""

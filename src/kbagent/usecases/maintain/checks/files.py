@@ -51,6 +51,12 @@ def leftovers(patient: Patient) -> Finding:
             f"{plural(len(strange), 'file')} that kbagent did not make: "
             f"{', '.join(sorted(strange)[:NAMED])}"
         )
+    logs = sorted(path.name for path in patient.kb.folder.glob("kb.db.damaged-log-*"))
+    if logs:
+        return note(
+            f"a log was damaged, and what it said last may be lost: {', '.join(logs[:NAMED])}",
+            "Check the latest feedback and imports, repeat what is missing, then remove the file.",
+        )
     kept = sorted(path.name for path in patient.kb.folder.glob("kb.db.*-*") if _is_copy(path))
     if kept:
         return note(f"kept copies of former states: {', '.join(kept[:NAMED])}", "Remove at will.")
