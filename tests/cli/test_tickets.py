@@ -130,3 +130,22 @@ def test_a_batch_without_a_bad_line_ends_well(tmp_path, billing):
     ran = invoke("route", "--batch", batch, kb=billing)
     assert ran.code == 0, ran.err
     assert "Not routed" not in ran.out
+
+
+def test_a_ticket_tells_what_is_known_of_it(tmp_path):
+    lines = [
+        json.dumps({"text": "a", "facets": {"version": 4.2, "os": ["mac", "ios"], "new": True}}),
+        json.dumps({"text": "b", "facets": {"none": None, "deep": {"x": 1}}}),
+        json.dumps({"text": "c", "id": 3, "facets": ["version"]}),
+    ]
+    tickets, refused = read_tickets(written(tmp_path, "t.jsonl", "\n".join(lines)))
+    known = (("version", "4.2"), ("os", "mac"), ("os", "ios"), ("new", "true"))
+    assert tickets == [Ticket("a", facets=known), Ticket("b")]
+    assert [(one.place, one.name) for one in refused] == [("line 3", 3)]
+
+
+def test_a_batch_takes_no_facet_beside_it(tmp_path):
+    path = written(tmp_path, "t.txt", "a ticket")
+    result = invoke("route", "--batch", path, "--facet", "version=4", kb=tmp_path / "kb")
+    assert result.code == 2
+    assert "tells its own facets" in result.err

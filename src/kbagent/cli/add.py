@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.editor import edited
-from kbagent.cli.options import Kb, folder_of, read_text
+from kbagent.cli.options import Facets, Kb, facets_of, folder_of, read_text
 from kbagent.cli.output import tell, write
 from kbagent.cli.requests import start_of
-from kbagent.errors import BadValue, UsageError
+from kbagent.errors import UsageError
 from kbagent.model.case import AttemptRecord, CaseRecord, CaseStatus, Verdict
 from kbagent.store.knowledge_base import create_knowledge_base
 
@@ -37,9 +37,7 @@ def add(
         list[str] | None, typer.Option("--tried", help="What was tried and did not help.")
     ] = None,
     case: Annotated[str | None, typer.Option("--id", help="Its id, as SOURCE:ID or ID.")] = None,
-    facet: Annotated[
-        list[str] | None, typer.Option("--facet", metavar="NAME=VALUE", help="Such as version=3.")
-    ] = None,
+    facet: Facets = None,
     opened: Annotated[str | None, typer.Option(metavar="DATE", help="When it was opened.")] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help="Read title, description and resolution.")
@@ -63,7 +61,7 @@ def add(
             body=body.strip(),
             status=CaseStatus.RESOLVED if resolution else CaseStatus.OPEN,
             opened_at=start_of("--opened", opened) or base.clock(),
-            facets=tuple(_facet(text) for text in facet or ()),
+            facets=facets_of(facet),
             attempts=(
                 *(AttemptRecord(text, Verdict.FAILED) for text in tried or ()),
                 *(AttemptRecord(text, Verdict.WORKED) for text in resolution or ()),
@@ -97,10 +95,3 @@ def _name(case: str | None, free: str) -> tuple[str, str]:
         return "local", free
     source, separator, external_id = case.partition(":")
     return (source, external_id) if separator and external_id else ("local", case)
-
-
-def _facet(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name.strip():
-        raise BadValue(name="--facet", value=text, reason="write NAME=VALUE")
-    return name.strip(), value.strip()

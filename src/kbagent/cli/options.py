@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.errors import UnreadableFile, UsageError
+from kbagent.errors import BadValue, UnreadableFile, UsageError
 
 Kb = Annotated[
     Path | None,
@@ -25,6 +25,9 @@ Where = Annotated[
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="DATE", help="Only cases opened from this day on."),
+]
+Facets = Annotated[
+    list[str] | None, typer.Option("--facet", metavar="NAME=VALUE", help="Such as version=3.")
 ]
 By = Annotated[
     str | None,
@@ -56,6 +59,22 @@ def folder_of(kb: Path | None) -> Path:
     from kbagent.store.knowledge_base import default_folder
 
     return default_folder()
+
+
+def facets_of(given: list[str] | None) -> tuple[tuple[str, str], ...]:
+    """The names and values of `--facet`.
+
+    Raises:
+        BadValue: one is not NAME=VALUE.
+    """
+    return tuple(_facet(text) for text in given or ())
+
+
+def _facet(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise BadValue(name="--facet", value=text, reason="write NAME=VALUE")
+    return name.strip(), value.strip()
 
 
 def only(output: Format, *allowed: Format) -> None:

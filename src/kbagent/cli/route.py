@@ -5,10 +5,20 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only, text_of
+from kbagent.cli.options import (
+    Facets,
+    Format,
+    FormatOption,
+    Kb,
+    facets_of,
+    folder_of,
+    only,
+    text_of,
+)
 from kbagent.cli.output import print_screen, tell, to_json, write
-from kbagent.cli.tickets import Ticket, read_tickets
+from kbagent.cli.tickets import read_tickets
 from kbagent.errors import ExitCode, UsageError
+from kbagent.model.ticket import Ticket
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain.encoding import encoder_ahead
 
@@ -31,6 +41,7 @@ def route(
             help="A ticket or a JSON object a line, or a JSON array; - is standard input.",
         ),
     ] = None,
+    facet: Facets = None,
     by_facet: Annotated[
         str | None, typer.Option("--by-facet", metavar="NAME", help="The facet with the queue.")
     ] = None,
@@ -44,8 +55,12 @@ def route(
     only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     if batch is not None and (text or file is not None):
         raise UsageError(what="Give either a text, --file or --batch.")
+    if batch is not None and facet:
+        raise UsageError(what='With --batch a ticket tells its own facets: {"facets": {…}}.')
     tickets, refused = (
-        read_tickets(batch) if batch is not None else ([Ticket(text_of(text, file))], [])
+        read_tickets(batch)
+        if batch is not None
+        else ([Ticket(text_of(text, file), facets=facets_of(facet))], [])
     )
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         encoder = encoder_ahead(base)
@@ -55,8 +70,7 @@ def route(
         found = routes(
             base,
             encoder(),
-            [one.text for one in tickets],
-            names=[one.name for one in tickets],
+            tickets,
             by_facet=by_facet,
             confident_at=confident_at,
         )

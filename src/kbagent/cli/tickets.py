@@ -1,9 +1,9 @@
 """The tickets of `kbagent route --batch`: a line each, or the entries of a JSON array.
 
 A line is the ticket in plain words, or a JSON object with `query`, `text`, or `title` and `body`,
-and an id under `id`, `external_id`, `key` or `name`. A file that is one JSON array (or, called
-`.json`, one object) holds one ticket an entry. What cannot be read is named by its place and leaves
-the others alone.
+an id under `id`, `external_id`, `key` or `name`, and what is known of it under `facets`. A file
+that is one JSON array (or, called `.json`, one object) holds one ticket an entry. What cannot be
+read is named by its place and leaves the others alone.
 """
 
 import json
@@ -15,18 +15,11 @@ from typing import Any
 
 from kbagent.cli.options import read_text
 from kbagent.errors import UsageError
+from kbagent.model.ticket import Ticket
 
 _IDS = ("id", "external_id", "key", "name")
 _WHOLE = ("query", "text")
 _PARTS = ("title", "body")
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What is asked, and what it calls itself."""
-
-    text: str
-    name: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,20 @@ def _read(place: str, value: object) -> Ticket | Refused:
     text = _text(values)
     if text is None:
         return Refused(place, "give the ticket as query, text, or title and body", name)
-    return Ticket(text, name)
+    facets = values.get("facets", {})
+    if not isinstance(facets, dict):
+        return Refused(place, "facets are an object of names and values", name)
+    return Ticket(text, name, tuple(_facets(facets)))
+
+
+def _facets(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every value that is a word, a number or a truth, those of lists each by itself."""
+    for name, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bool):
+                yield _sound(name), str(one).lower()
+            elif isinstance(one, str | int | float):
+                yield _sound(name), _sound(str(one))
 
 
 def _text(values: dict[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from kbagent.usecases.learn.confidence import Certain
 from kbagent.usecases.mine import recognition
 from kbagent.usecases.mine.columns import load_columns, queue_factor
 from kbagent.usecases.mine.precedent import precedent_of
-from kbagent.usecases.mine.routes import routes
+from kbagent.usecases.mine.routes import Ticket, routes
 from tests.fakes.desk import Desk, ticket
 from tests.fakes.encoder import FakeEncoder
 
@@ -32,7 +32,7 @@ def rare(desk: Desk) -> Desk:
 
 
 def test_the_escalated_earlier_cases_are_told_and_come_first(rare):
-    found = routes(rare.kb, FakeEncoder(), [JAMS, ERASE], names=["jam", "erase"])
+    found = routes(rare.kb, FakeEncoder(), [Ticket(JAMS, "jam"), Ticket(ERASE, "erase")])
     first, second = found.routed
     assert [first.name, second.name] == ["erase", "jam"]
     low, high = wilson(6, 6)
@@ -54,18 +54,18 @@ def test_the_escalated_earlier_cases_are_told_and_come_first(rare):
 
 
 def test_the_queue_of_nearly_all_earlier_cases_is_told_as_a_fact(rare):
-    first, second = routes(rare.kb, FakeEncoder(), [ERASE, JAMS]).routed
+    first, second = routes(rare.kb, FakeEncoder(), [Ticket(ERASE), Ticket(JAMS)]).routed
     assert first.precedent.queue[0] == "Legal"
     assert second.precedent.queue is None
-    found = routes(rare.kb, FakeEncoder(), [ERASE])
+    found = routes(rare.kb, FakeEncoder(), [Ticket(ERASE)])
     assert "its 6 earlier cases all went to Legal" in draw(format_routes(found), 80)
-    strict = routes(rare.kb, FakeEncoder(), [ERASE], confident_at=0.7)
+    strict = routes(rare.kb, FakeEncoder(), [Ticket(ERASE)], confident_at=0.7)
     assert strict.routed[0].precedent.queue is None
 
 
 def test_two_cases_tell_nothing(desk: Desk):
     desk.bring(*(ticket(str(i), ERASE, escalated=True, facets={"queue": "L"}) for i in range(2)))
-    (one,) = routes(desk.kb, FakeEncoder(), [ERASE]).routed
+    (one,) = routes(desk.kb, FakeEncoder(), [Ticket(ERASE)]).routed
     assert one.issue is not None
     assert one.precedent is None
 
@@ -82,7 +82,7 @@ def test_issues_that_are_nearly_one_are_counted_together(rare, monkeypatch):
     plain = recognition.certain_of(rare.kb)
     related = Certain(plain.certainty, plain.threshold, plain.basis, plain.learned, kin)
     monkeypatch.setattr(recognition, "certain_of", lambda _: related)
-    one = routes(rare.kb, FakeEncoder(), [ERASE])
+    one = routes(rare.kb, FakeEncoder(), [Ticket(ERASE)])
     assert "of its 36 earlier cases (with issues like it) 7 were" in draw(format_routes(one), 80)
 
 
@@ -99,7 +99,9 @@ def test_the_usual_share_stands_beside_the_count_and_not_beside_the_refusal(desk
             for i in range(160)
         )
     )
-    screen = " ".join(draw(format_routes(routes(desk.kb, FakeEncoder(), [ERASE])), 80).split())
+    screen = " ".join(
+        draw(format_routes(routes(desk.kb, FakeEncoder(), [Ticket(ERASE)])), 80).split()
+    )
     assert "escalation: nothing claimed, no better" in screen
     assert "of its 80 earlier cases 40 were escalated; 50 % is usual" in screen
     assert screen.count("is usual") == 1

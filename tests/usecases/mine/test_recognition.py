@@ -7,7 +7,7 @@ from kbagent.usecases.mine import recognition
 from kbagent.usecases.mine.columns import load_columns
 from kbagent.usecases.mine.experience import experience_of
 from kbagent.usecases.mine.recognition import Recogniser, unrelated_similarity
-from kbagent.usecases.mine.routes import routes
+from kbagent.usecases.mine.routes import Ticket, routes
 from kbagent.usecases.solve.familiarity import Novelty
 from tests.fakes.desk import Desk, odd_words, ticket
 from tests.fakes.encoder import FakeEncoder
@@ -18,9 +18,9 @@ JAMS = "printer jams in the lower tray"
 def test_one_case_is_no_answer_to_everything(desk: Desk):
     desk.bring(ticket("1", JAMS))
     for asked in ("delete my personal data", "printer_jams", "the tray of the cat is empty"):
-        (one,) = routes(desk.kb, FakeEncoder(), [asked]).routed
+        (one,) = routes(desk.kb, FakeEncoder(), [Ticket(asked)]).routed
         assert one.issue is None
-    (same,) = routes(desk.kb, FakeEncoder(), [JAMS]).routed
+    (same,) = routes(desk.kb, FakeEncoder(), [Ticket(JAMS)]).routed
     assert same.issue is not None
     assert same.issue[1] == JAMS
 
@@ -45,10 +45,10 @@ def test_a_unanimous_vote_of_far_cases_names_nothing(desk: Desk, monkeypatch):
 
 def test_a_new_problem_has_no_issue(desk: Desk, monkeypatch):
     desk.bring(*(ticket(str(i), f"{JAMS} {i % 3}") for i in range(70)))
-    (known,) = routes(desk.kb, FakeEncoder(), [JAMS]).routed
+    (known,) = routes(desk.kb, FakeEncoder(), [Ticket(JAMS)]).routed
     assert known.issue is not None
     monkeypatch.setattr(recognition, "novelty_among", lambda *_: Novelty(0.9, 0.5))
-    (new,) = routes(desk.kb, FakeEncoder(), [JAMS]).routed
+    (new,) = routes(desk.kb, FakeEncoder(), [Ticket(JAMS)]).routed
     assert new.issue is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from kbagent.cli.page import draw
 from kbagent.cli.screens.routes import format_routes, routes_csv, routes_json
 from kbagent.errors import UnknownHandle
-from kbagent.usecases.mine.routes import routes
+from kbagent.usecases.mine.routes import Ticket, routes
 from tests.fakes.desk import Desk, ticket
 from tests.fakes.encoder import FakeEncoder
 
@@ -39,7 +39,7 @@ def filled(desk: Desk) -> Desk:
 
 
 def test_a_ticket_goes_where_its_like_went(filled):
-    found = routes(filled.kb, FakeEncoder(), [LOST, HANGS])
+    found = routes(filled.kb, FakeEncoder(), [Ticket(LOST), Ticket(HANGS)])
     by_text = {one.text: one for one in found.routed}
     assert by_text[LOST].guesses[0].label == "Mail"
     assert by_text[HANGS].guesses[0].label == "Print"
@@ -49,27 +49,27 @@ def test_a_ticket_goes_where_its_like_went(filled):
 
 
 def test_what_is_likely_to_escalate_is_taken_first(filled):
-    found = routes(filled.kb, FakeEncoder(), [HANGS, LOST], names=["p", "m"])
+    found = routes(filled.kb, FakeEncoder(), [Ticket(HANGS, "p"), Ticket(LOST, "m")])
     assert [one.name for one in found.routed] == ["m", "p"]
 
 
 def test_below_the_set_confidence_nothing_is_claimed(filled):
-    (one,) = routes(filled.kb, FakeEncoder(), [LOST], confident_at=1.0).routed
+    (one,) = routes(filled.kb, FakeEncoder(), [Ticket(LOST)], confident_at=1.0).routed
     assert one.guesses[0].label is None
     assert "not sure enough" in draw(
-        format_routes(routes(filled.kb, FakeEncoder(), [LOST], confident_at=1.0)), 80
+        format_routes(routes(filled.kb, FakeEncoder(), [Ticket(LOST)], confident_at=1.0)), 80
     )
 
 
 def test_the_facet_can_be_named(filled):
-    found = routes(filled.kb, FakeEncoder(), [LOST], by_facet="OS")
+    found = routes(filled.kb, FakeEncoder(), [Ticket(LOST)], by_facet="OS")
     assert found.facets == ("os",)
     with pytest.raises(UnknownHandle):
-        routes(filled.kb, FakeEncoder(), [LOST], by_facet="team")
+        routes(filled.kb, FakeEncoder(), [Ticket(LOST)], by_facet="team")
 
 
 def fields_asked(desk: Desk, text: str) -> list[str]:
-    (one,) = routes(desk.kb, FakeEncoder(), [text]).routed
+    (one,) = routes(desk.kb, FakeEncoder(), [Ticket(text)]).routed
     assert one.issue is not None
     return [field.name for field in one.collect]
 
@@ -109,7 +109,7 @@ def test_a_system_with_one_problem_does_not_show_what_it_needs(desk: Desk):
 def test_with_nothing_to_learn_from_nothing_is_predicted(desk: Desk, count):
     if count:
         desk.bring(ticket("1", "printer hangs"))
-    found = routes(desk.kb, FakeEncoder(), ["printer hangs"])
+    found = routes(desk.kb, FakeEncoder(), [Ticket("printer hangs")])
     (one,) = found.routed
     assert one.guesses == ()
     assert one.escalation is None
@@ -118,7 +118,7 @@ def test_with_nothing_to_learn_from_nothing_is_predicted(desk: Desk, count):
 
 
 def test_the_screen_fits_and_scripts_get_the_same(filled):
-    found = routes(filled.kb, FakeEncoder(), [LOST, HANGS])
+    found = routes(filled.kb, FakeEncoder(), [Ticket(LOST), Ticket(HANGS)])
     screen = draw(format_routes(found), 80)
     assert max(map(len, screen.splitlines())) <= 80
     tickets = routes_json(found)["tickets"]
@@ -148,7 +148,7 @@ def fill_by_chance(desk: Desk) -> None:
 
 def test_a_router_that_beats_nothing_claims_nothing(desk: Desk):
     fill_by_chance(desk)
-    found = routes(desk.kb, FakeEncoder(), [LOST], confident_at=0.5)
+    found = routes(desk.kb, FakeEncoder(), [Ticket(LOST)], confident_at=0.5)
     (one,) = found.routed
     (guess,) = one.guesses
     assert guess.label is None
@@ -167,7 +167,7 @@ def test_a_router_that_beats_nothing_claims_nothing(desk: Desk):
 
 def test_escalation_that_the_text_does_not_tell_orders_nothing(desk: Desk):
     fill_by_chance(desk)
-    found = routes(desk.kb, FakeEncoder(), [HANGS, LOST], names=["p", "m"])
+    found = routes(desk.kb, FakeEncoder(), [Ticket(HANGS, "p"), Ticket(LOST, "m")])
     assert found.escalation.better is False
     assert [one.name for one in found.routed] == ["p", "m"]
     assert all(one.why == () and one.urgency == 0 for one in found.routed)
@@ -176,7 +176,7 @@ def test_escalation_that_the_text_does_not_tell_orders_nothing(desk: Desk):
 
 
 def test_a_router_that_reads_the_text_is_believed_also_when_it_was_kept(filled):
-    first, again = (routes(filled.kb, FakeEncoder(), [LOST]) for _ in range(2))
+    first, again = (routes(filled.kb, FakeEncoder(), [Ticket(LOST)]) for _ in range(2))
     held = again.routed[0].guesses[0].held_out
     assert held == first.routed[0].guesses[0].held_out
     assert (held.cases, held.right, held.usual_right, held.better) == (30, 1.0, 0.5, True)
@@ -186,7 +186,7 @@ def test_a_router_that_reads_the_text_is_believed_also_when_it_was_kept(filled):
 
 
 def test_a_text_that_is_unlike_anything_stored_is_not_routed(filled):
-    found = routes(filled.kb, FakeEncoder(), [RECIPE, LOST], confident_at=0.0)
+    found = routes(filled.kb, FakeEncoder(), [Ticket(RECIPE), Ticket(LOST)], confident_at=0.0)
     by_text = {one.text: one for one in found.routed}
     strange = by_text[RECIPE]
     assert strange.unlike
@@ -222,7 +222,7 @@ def test_a_line_as_short_as_a_title_is_like_what_is_stored(desk: Desk):
             for i in range(120)
         )
     )
-    found = routes(desk.kb, FakeEncoder(), [LOST, RECIPE])
+    found = routes(desk.kb, FakeEncoder(), [Ticket(LOST), Ticket(RECIPE)])
     assert {one.text: one.unlike for one in found.routed} == {LOST: False, RECIPE: True}
 
 
@@ -238,7 +238,7 @@ def test_the_queue_is_called_queue_whatever_its_column_is_called(desk: Desk):
             for i in range(120)
         )
     )
-    found = routes(desk.kb, FakeEncoder(), [LOST])
+    found = routes(desk.kb, FakeEncoder(), [Ticket(LOST)])
     screen = draw(format_routes(found), 80)
     assert "queue: Mail (" in screen
     assert "priority: H (" in screen
@@ -248,6 +248,6 @@ def test_the_queue_is_called_queue_whatever_its_column_is_called(desk: Desk):
     assert told["queue_facet"] == "group_name"
     assert [one["field"] for one in told["tickets"][0]["predictions"]] == ["group_name", "priority"]
     assert "group_name" in routes_csv(found)
-    many = draw(format_routes(routes(desk.kb, FakeEncoder(), [LOST, HANGS])), 80)
+    many = draw(format_routes(routes(desk.kb, FakeEncoder(), [Ticket(LOST), Ticket(HANGS)])), 80)
     assert many.count("the queue is the column group_name") == 1
     assert "queue: Print (" in many

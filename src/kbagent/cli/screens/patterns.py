@@ -5,14 +5,13 @@ from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
-from kbagent.cli.screens import figures
+from kbagent.cli.screens import claims, figures
 from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
 from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
 
-_CONSEQUENT = ("escalated", "reopened")
 SHARES, DELTA = "difference of shares", "Cliff's delta"
 HEADER = (
     "id",
@@ -123,7 +122,7 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
             "with": None,
             "of": pattern.cases,
             "adjusted difference": round(pattern.excess, 4),
-            "measure": SHARES if pattern.consequent in _CONSEQUENT else DELTA,
+            "measure": SHARES if pattern.consequent in claims.FLAGS else DELTA,
             "q": pattern.q,
             "within": "issue, system",
             "state": "holding",
@@ -131,7 +130,7 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
     base |= {
         "antecedent": pattern.antecedent,
         "consequent": pattern.consequent,
-        "level": _level(pattern, found) or None,
+        "level": claims.level(pattern.consequent, pattern.level, found.names) or None,
         "q": pattern.q,
         "within": ", ".join(pattern.confounders) or None,
         "state": str(pattern.lifetime.state),
@@ -209,7 +208,9 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
             if pattern.z < 0:  # what an issue is not about is no news
                 continue
             told = f"{one_line(pattern.antecedent, 30)} {pattern.effect.lift:.0f}×"
-            by_issue.setdefault(_level(pattern, found), []).append(told)
+            by_issue.setdefault(
+                claims.level(pattern.consequent, pattern.level, found.names), []
+            ).append(told)
     lines: list[RenderableType] = [Text(""), Text("Words and form that foretell an issue", "bold")]
     for name, shown in by_issue.items():
         lines.append(Text(f"  {name}"))
@@ -219,14 +220,14 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
 
 def _told(one: Told, found: Patterns) -> list[RenderableType]:
     pattern = one.pattern
-    subject = _subject(
+    subject = claims.subject(
         pattern.antecedent if isinstance(pattern, Pattern) else pattern.phrase, found.zone
     )
     if isinstance(pattern, Pattern):
         sentence, figures_line = _pattern(pattern, found)
         notes = _notes(pattern)
     else:
-        sentence = _better(pattern.consequent, pattern.excess)
+        sentence = claims.better(pattern.consequent, pattern.excess)
         figures_line = (
             f"{_compared(pattern)} within the same problem; {pattern.cases} replies in"
             f" {pattern.issues} problems that were answered both ways"
@@ -238,7 +239,7 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
         Padding(Text(figures_line), (0, 0, 0, 9)),
     ]
     if pattern.explains:
-        named = ", ".join(_plainly(name) for name in pattern.explains[:4])
+        named = ", ".join(claims.plainly(name) for name in pattern.explains[:4])
         notes.append(f"told with it, as another side of the same: {named}")
     if one.cases:
         notes.append("such as " + ", ".join(one_line(ref, 24) for ref in one.cases[:3]))
@@ -248,54 +249,27 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
 
 def _compared(one: Formulation) -> str:
     """How replies with it did beside those without: points of a share, or who stood higher."""
-    if one.consequent in _CONSEQUENT:
+    if one.consequent in claims.FLAGS:
         return f"{100 * one.excess:+.0f} points"
     return f"higher in {figures.percent((1 + one.excess) / 2)} of comparisons (half by chance)"
-
-
-def _subject(antecedent: str, zone: str) -> str:
-    name, sign, value = one_line(antecedent).partition("=")
-    if not sign:
-        return name[:1].upper() + name[1:]
-    if name == "hour":
-        return f"Opened between {value.replace('-', ' and ')} h {zone}"
-    if name == "weekday":
-        return f"Opened on {value[2:]} ({zone})"
-    if name == "since release":
-        return f"{value[:1].upper()}{value[1:]} after a release"
-    return f"{name} is {value}"
-
-
-def _plainly(antecedent: str) -> str:
-    """A folded antecedent in a few words.
-
-    >>> _plainly("hour=06-12"), _plainly("os=macOS 14")
-    ('06 to 12 h', 'os macOS 14')
-    """
-    name, sign, value = one_line(antecedent, 30).partition("=")
-    if name == "hour":
-        return f"{value.replace('-', ' to ')} h"
-    return f"{name} {value}" if sign else name
 
 
 def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:
     effect = pattern.effect
     if isinstance(effect, RankEffect):
-        sentence = _better(pattern.consequent, effect.cliffs_delta)
+        sentence = claims.better(pattern.consequent, effect.cliffs_delta)
         told = (
             f"median {effect.median_with:g} of {effect.exposed:,} cases,"
             f" {effect.median_without:g} of the others"
         )
         return sentence, f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
-    plain = pattern.consequent in _CONSEQUENT
-    what = pattern.consequent if plain else _level(pattern, found)
-    return f"{what} {_often(effect)}", _figures(effect) + _within(pattern)
-
-
-def _often(effect: LevelEffect) -> str:
-    if effect.lift >= 1:
-        return f"{effect.lift:.1f} times as often as usual"
-    return f"{1 / max(effect.lift, 1e-9):.1f} times as rarely as usual"
+    plain = pattern.consequent in claims.FLAGS
+    what = (
+        pattern.consequent
+        if plain
+        else claims.level(pattern.consequent, pattern.level, found.names)
+    )
+    return f"{what} {claims.often(effect.lift)}", _figures(effect) + _within(pattern)
 
 
 def _figures(effect: LevelEffect) -> str:
@@ -315,23 +289,6 @@ def _share(part: int, whole: int) -> str:
 
 def _within(pattern: Pattern) -> str:
     return f" within the same {', '.join(pattern.confounders)}" if pattern.confounders else ""
-
-
-def _level(pattern: Pattern, found: Patterns) -> str:
-    if not pattern.level:
-        return ""
-    named = found.names.get(pattern.level, "")
-    label = "" if pattern.consequent in ("issue", "resolution") else f"{pattern.consequent} "
-    return f"{label}{one_line(pattern.level, 30)}" + (f" ‘{one_line(named, 44)}’" if named else "")
-
-
-def _better(consequent: str, excess: float) -> str:
-    more = "higher" if excess > 0 else "lower"
-    if consequent == "minutes to resolve":
-        return "slower" if excess > 0 else "faster"
-    if consequent == "reopened":
-        return "more reopened" if excess > 0 else "less reopened"
-    return f"{more} {consequent}"
 
 
 def _notes(pattern: Pattern) -> list[str]:

@@ -1,12 +1,13 @@
 """Where tickets belong, in words, with the doubt that is left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.cli.screens.signs import lines_of_moment, sign_lines, signs_json
 from kbagent.cli.tickets import Refused
 from kbagent.usecases.mine.precedent import Precedent, Share
 from kbagent.usecases.mine.routes import FEWEST_LABELLED, Guess, HeldOut, Routed, Routes
@@ -24,6 +25,7 @@ HEADER = (
     "no answer because",
     "no escalation because",
     "earlier cases",
+    "patterns",
 )
 NO_CASES = "there are no cases to learn from yet"
 NO_FIELD = f"queue and priority: fewer than {FEWEST_LABELLED} cases say them, or all alike"
@@ -47,11 +49,12 @@ def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableT
             lines.append(_in("; ".join(one.why) or "nothing makes it more urgent than others"))
         elif named:
             lines.append(Text(one_line(f"{named}{one.text}", 78), "bold"))
-        lines += _routed(one, found.escalation, alone=not many)
+        lines += _routed(one, found.escalation, found.names, alone=not many)
         if many:
             lines.append(Text(""))
-    if many and (alike := _of_all(found)):
-        lines += [Text("For every ticket"), *(_in(line, "yellow") for line in alike)]
+    alike = [*(_in(line, "yellow") for line in _of_all(found)), *map(_in, lines_of_moment(found))]
+    if many and alike:
+        lines += [Text("For every ticket"), *alike]
     called = [one.name for one in found.routed[0].guesses if one.is_queue and one.name != "queue"]
     if called:
         lines.append(Text(f"the queue is the column {one_line(called[0], 40)}", "dim"))
@@ -102,7 +105,7 @@ def routes_json(found: Routes, refused: Sequence[Refused] = ()) -> dict[str, Any
         "confident_at": found.confident_at,
         "facets": list(found.facets),
         "queue_facet": found.queue,
-        "tickets": [_ticket(one, found.escalation) for one in found.routed],
+        "tickets": [_ticket(one, found) for one in found.routed],
         "escalation_held_out": _held_out(found.escalation),
         "refused": [{"place": one.place, "id": one.name, "reason": one.reason} for one in refused],
     }
@@ -118,7 +121,9 @@ def routes_markdown(found: Routes, refused: Sequence[Refused] = ()) -> str:
     return to_markdown(HEADER, [*_rows(found), *_refused_rows(refused)])
 
 
-def _routed(one: Routed, escalation: HeldOut | None, *, alone: bool) -> list[RenderableType]:
+def _routed(
+    one: Routed, escalation: HeldOut | None, names: Mapping[str, str], *, alone: bool
+) -> list[RenderableType]:
     if one.unlike:
         said = f"{UNLIKE}: no field, escalation or issue is claimed"
         return [_in(said, "yellow"), *_nearest(one)]
@@ -142,6 +147,8 @@ def _routed(one: Routed, escalation: HeldOut | None, *, alone: bool) -> list[Ren
         since = figures.day(one.rise.began)
         release = f" since release {one_line(one.rise.release)}" if one.rise.release else ""
         lines.append(_in(f"rising now: {one.rise.observed} cases since {since}{release}", "red"))
+    if patterned := sign_lines(one, names, alone=alone):
+        lines += [_in("patterns it shows"), *(_in(line, left=4) for line in patterned)]
     if one.collect:
         fields = ", ".join(
             f"{one_line(f.name, 24)} ({f.filled} of {f.cases} had it)" for f in one.collect[:4]
@@ -243,11 +250,11 @@ def _guess(one: Guess) -> RenderableType:
     return _in(told + (f"; else {more}" if more else "") + changed, "green")
 
 
-def _in(text: str, style: str = "") -> Padding:
-    return Padding(Text(text, style), (0, 0, 0, 2))
+def _in(text: str, style: str = "", left: int = 2) -> Padding:
+    return Padding(Text(text, style), (0, 0, 0, left))
 
 
-def _ticket(one: Routed, escalation: HeldOut | None) -> dict[str, Any]:
+def _ticket(one: Routed, found: Routes) -> dict[str, Any]:
     return {
         "id": one.name,
         "text": one.text,
@@ -283,7 +290,8 @@ def _ticket(one: Routed, escalation: HeldOut | None) -> dict[str, Any]:
         ],
         "why": list(one.why),
         "unlike": one.unlike,
-        "escalation_why_silent": _escalation_silent(one, escalation),
+        "escalation_why_silent": _escalation_silent(one, found.escalation),
+        "patterns": signs_json(one.signs, found.names),
     }
 
 
@@ -333,7 +341,8 @@ def _rows(found: Routes) -> list[list[object]]:
             named = None if one.name is None else str(one.name)
             why = "; ".join(one.why)
             told = [place, named, one.text, name, label, confidence, escalation, issue, why]
-            rows.append([*told, because, silent, "; ".join(_precedent(one)) or None])
+            shown = "; ".join(sign_lines(one, found.names)) or None
+            rows.append([*told, because, silent, "; ".join(_precedent(one)) or None, shown])
     return rows
 
 

@@ -73,6 +73,11 @@ def terms_of(tokens: Sequence[str]) -> set[str]:
     return pairs.union(t for t in kept if t)
 
 
+def quoted(term: str) -> str:
+    """What a term is called as an antecedent."""
+    return f"“{term}”"
+
+
 def term_rows(texts: Iterable[Sequence[str]], least: int) -> dict[str, Codes]:
     """The cases of each term that occurs in `least` cases or more and in no more than half.
 
@@ -182,7 +187,7 @@ def candidates(
     also = {j for codes, n in flags for j in _best(telling(columns, codes, n), per_class)}
     picked = sorted({*chosen[:most], *also})
     return Candidates(
-        features_from([(f"“{names[j]}”", Kind.KEYWORD, columns[j]) for j in picked]), len(names)
+        features_from([(quoted(names[j]), Kind.KEYWORD, columns[j]) for j in picked]), len(names)
     )
 
 

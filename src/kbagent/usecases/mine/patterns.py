@@ -7,7 +7,7 @@ that worked) and says afterwards what people said of a pattern. Does not test an
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
@@ -30,6 +30,7 @@ from kbagent.model.lookup import Request
 from kbagent.store import cases, columns, decisions, models, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
+from kbagent.usecases.mine import signs
 from kbagent.usecases.mine.columns import (
     NOTHING,
     Columns,
@@ -39,6 +40,7 @@ from kbagent.usecases.mine.columns import (
     known_releases,
     load_columns,
 )
+from kbagent.usecases.mine.signs import NO_SIGNS, Signs
 from kbagent.usecases.mine.table import (
     case_table,
     is_itself,
@@ -55,6 +57,8 @@ FEWEST_CASES = 40
 FEWEST_ISSUES = 5
 """Issues in whose replies a formulation occurs, to be one."""
 DECISION = "pattern"
+MOST_AT_ONCE = 20_000
+"""Cases up to which patterns are looked for while a new ticket waits: some seconds."""
 LEAST_LIFT = 1.1
 """Lift up to which nothing is left out; the shrunk one reaches it in every pattern anyhow."""
 
@@ -98,6 +102,7 @@ class Patterns:
 
     `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
     person confirmed and that are not found on these cases now. `zone` is the one that hours are of.
+    `signs` are what they say of a new ticket, whatever people said of them.
     `there` tells of all cases, `where` the conditions on those that were looked at.
     `same` are levels that say nothing else than another consequent: (queue 7, escalated).
     """
@@ -112,6 +117,7 @@ class Patterns:
     releases: tuple[Release, ...]
     muted: int
     gone: tuple[Gone, ...]
+    signs: Signs = NO_SIGNS
     zone: str = "UTC"
     same: tuple[tuple[str, str], ...] = ()
     there: There = NOTHING
@@ -156,10 +162,16 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
             phrased = _phrasing(connection, found, settings)
     every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
     zone = str(asked.zone)
+    handled = ((handle_of(one, zone), one) for one in discovery_patterns)
+    foretold = signs.signs_from(handled, released)
+    if asked == Asked() and found.size >= FEWEST_CASES:
+        signs.keep(kb, found, foretold)
     every.sort(key=lambda one: (-abs(one.z), handle_of(one, zone)))
     told, muted, gone = _with_what_was_said(connection, found, every, zone)
     if asked != Asked(zone=asked.zone):
         gone = ()  # a part of the cases, or of the kinds, proves nothing gone
+    spoken_of = {(one.consequent, one.level) for one in discovery_patterns}
+    spoken_of |= {(one.consequent, one.level) for one in apparent}
     return Patterns(
         cases=found.size,
         with_outcome=_with_outcome(found),
@@ -167,15 +179,33 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         supported=settings.min_support,
         told=tuple(told),
         apparent=apparent,
-        names=_names(kb, [*discovery_patterns, *apparent]),
+        names=level_names(kb, spoken_of),
         releases=tuple(released),
         muted=muted,
         gone=gone,
+        signs=foretold,
         zone=zone,
         same=same,
         there=cases_there(connection),
         where=tuple(str(one) for one in asked.request.filters),
     )
+
+
+def known_signs(kb: KnowledgeBase, found: Columns) -> Signs:
+    """What the patterns of these cases, all there are, say of new tickets; not what people deny.
+
+    As kept, or found now; where there are too many cases to wait for it, what was kept last counts
+    however old it is.
+    """
+    known, fits = signs.kept(kb, found) or (None, False)
+    if not fits and found.size <= MOST_AT_ONCE:
+        if found.size >= FEWEST_CASES:
+            kb.notify(f"looking for patterns in {found.size:,} cases …")
+        known = patterns(kb, Asked()).signs
+    if known is None:
+        kb.notify("patterns are not known yet: `kbagent patterns` finds and keeps them")
+        return NO_SIGNS
+    return known.with_verdicts({key: one.verdict for key, one in _said(kb.connection).items()})
 
 
 def kind_named(text: str | None) -> Kind | None:
@@ -355,10 +385,10 @@ def _replies(connection: sqlite3.Connection, found: Columns) -> dict[int, str]:
     return texts
 
 
-def _names(kb: KnowledgeBase, found: Sequence[Pattern | Apparent]) -> dict[str, str]:
-    """What the issues and resolutions among the patterns are called."""
-    issues = sorted({int(one.level[1:]) for one in found if one.consequent == "issue"})
-    approaches = {int(one.level[1:]) for one in found if one.consequent == "resolution"}
+def level_names(kb: KnowledgeBase, spoken_of: Collection[tuple[str, str]]) -> dict[str, str]:
+    """What the issues and resolutions among these (consequent, level) are called, by level."""
+    issues = sorted({int(level[1:]) for name, level in spoken_of if name == "issue"})
+    approaches = {int(level[1:]) for name, level in spoken_of if name == "resolution"}
     named = {f"i{key}": title for key, title in issue_titles(kb, issues).items()}
     texts = resolutions.by_ids(kb.connection, approaches)
     return {**named, **{f"r{key}": one.text for key, one in texts.items()}}

@@ -8,8 +8,8 @@ not act.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor
 from kbagent.core.patterns.routing import NeededField, needed_fields
 from kbagent.core.text.tokens import tokens
+from kbagent.model.ticket import Ticket
 from kbagent.store import cases
 from kbagent.store.encoder.passages import passages as split_passages
 from kbagent.store.encoder.session import Encoder
@@ -32,6 +33,7 @@ from kbagent.usecases.mine.columns import (
 )
 from kbagent.usecases.mine.emerging import Rising, emerging
 from kbagent.usecases.mine.experience import (
+    ESCALATION,
     FEWEST_LABELLED,
     Experience,
     Rows,
@@ -40,9 +42,11 @@ from kbagent.usecases.mine.experience import (
     experience_of,
     predicted_factors,
 )
+from kbagent.usecases.mine.patterns import known_signs, level_names
 from kbagent.usecases.mine.precedent import Precedent, precedent_of
 from kbagent.usecases.mine.recognition import Recogniser
 from kbagent.usecases.mine.routers import Encode, FacetRouter, router_of
+from kbagent.usecases.mine.signs import Sign
 from kbagent.usecases.retrieve.votes import Relatives
 
 CONFIDENT_AT = 0.6
@@ -53,7 +57,7 @@ NEIGHBOURS = 3
 OFTEN = 2.0
 """Times the usual probability of escalation from which a ticket is taken sooner for it."""
 
-__all__ = ["FEWEST_LABELLED", "Guess", "Routed", "Routes", "routes"]
+__all__ = ["FEWEST_LABELLED", "Guess", "Routed", "Routes", "Ticket", "routes"]
 
 Vectors = NDArray[np.float32]
 
@@ -101,7 +105,8 @@ class Routed:
 
     `issue` is (id, title, confidence) when it is recognised; `precedent` what became of its
     earlier cases, which is no forecast; `rise` its ongoing rise; `collect`
-    what its earlier cases ended up having and the text does not tell. `why` says in words what
+    what its earlier cases ended up having and the text does not tell. `signs` are the patterns
+    of all cases that the ticket shows, strongest first. `why` says in words what
     puts it where it is in the order of a batch; `urgency` is what that order sorts by.
     """
 
@@ -118,6 +123,7 @@ class Routed:
     name: object | None = None
     unlike: bool = False
     precedent: Precedent | None = None
+    signs: tuple[Sign, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,8 @@ class Routes:
     """All tickets, the one to take first at the head, and what was learned from.
 
     `escalation` is how the probabilities of escalation did, None when none could be learned.
-    `queue` is the facet that is taken for the queue.
+    `queue` is the facet that is taken for the queue. `names` says what the issues and resolutions
+    that signs speak of are called.
     """
 
     learned_from: int
@@ -134,18 +141,18 @@ class Routes:
     routed: tuple[Routed, ...]
     escalation: HeldOut | None = None
     queue: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def routes(
     kb: KnowledgeBase,
     encoder: Encoder,
-    texts: Sequence[str],
+    tickets: Sequence[Ticket],
     *,
-    names: Sequence[object | None] | None = None,
     by_facet: str | None = None,
     confident_at: float = CONFIDENT_AT,
 ) -> Routes:
-    """Where each text belongs. An empty knowledge base predicts nothing.
+    """Where each ticket belongs. An empty knowledge base predicts nothing.
 
     Raises:
         UnknownHandle: `by_facet` is no facet that a case has one value of.
@@ -153,6 +160,7 @@ def routes(
     connection = kb.connection
     found = load_columns(connection)
     encode = partial(_encoded, encoder)
+    texts = [one.text for one in tickets]
     asked = encode(texts)
     words = [tokens(text) for text in texts]
     past = experience_of(connection, found)
@@ -172,17 +180,18 @@ def routes(
     seen = _neighbours(kb, past, asked)
     recogniser = Recogniser(kb, past)
     known = _Issues(kb, found, recogniser.relatives, queue, confident_at)
+    patterned, now = known_signs(kb, found), kb.clock()
     made = [
         _routed(
             known,
-            text,
+            ticket,
             tuple(one[i] for one in guesses),
             escalating.of(i) if escalating else None,
             seen[i],
-            recogniser.issue_of(text, asked[i]),
-            names[i] if names else None,
+            recogniser.issue_of(ticket.text, asked[i]),
+            patterned.of(ticket.text, ticket.facets, now),
         )
-        for i, text in enumerate(texts)
+        for i, ticket in enumerate(tickets)
     ]
     made.sort(key=lambda one: -one.urgency)
     learned = max((one.own.size + one.newer.size for one in routers), default=past.size)
@@ -193,6 +202,7 @@ def routes(
         tuple(made),
         escalating.held_out if escalating else None,
         queued,
+        level_names(kb, {(s.consequent, s.level) for one in made for s in one.signs}),
     )
 
 
@@ -348,8 +358,8 @@ class _Issues:
         own = [one for one in self._rising if one.issue_id == issue_id and one.ended is None]
         return own[0] if own else None
 
-    def collect(self, issue_id: int, text: str) -> tuple[NeededField, ...]:
-        """The fields that its resolved cases have, others less often; not what the text tells."""
+    def collect(self, issue_id: int, ticket: Ticket) -> tuple[NeededField, ...]:
+        """The fields that its resolved cases have, others less often; not what is told already."""
         if self._fields is None:
             every = cohort_factors(self._kb.connection, self._found)
             about = problem_facets(self._found, every)
@@ -362,8 +372,10 @@ class _Issues:
         if not rows.size or not names:
             return ()
         filled = np.stack([one.codes[rows] != UNRECORDED for one in self._fields], axis=1)
-        told = text.casefold()
-        already = {one.name for one in self._fields if _is_told(one, told)}
+        told, given = ticket.text.casefold(), {name.casefold() for name, _ in ticket.facets}
+        already = {
+            one.name for one in self._fields if one.name.casefold() in given or _is_told(one, told)
+        }
         other = np.flatnonzero((self._found.issue != issue_id) & closed)
         usual = [
             _usually_filled(self._found.system.codes, one, rows, other) for one in self._fields
@@ -393,12 +405,12 @@ def _is_told(factor: Factor, text: str) -> bool:
 
 def _routed(
     known: _Issues,
-    text: str,
+    ticket: Ticket,
     guesses: tuple[Guess, ...],
     escalating: _Escalation | None,
     near: Sequence[tuple[str, str, float]],
     recognised: tuple[int, str, float] | None,
-    name: object | None,
+    signs: tuple[Sign, ...],
 ) -> Routed:
     judged = [one.unlike for one in guesses] + ([escalating.unlike] if escalating else [])
     unlike = bool(judged) and all(judged)
@@ -419,20 +431,29 @@ def _routed(
         likely = max(likely, before.escalated.low)
         share = before.escalated
         why.append(f"{share.count} of {share.cases} earlier cases of its problem were escalated")
+    goes_with = [
+        one.low
+        for one in signs
+        if one.low and one.consequent == ESCALATION and one.is_more and not one.is_of_moment
+    ]
+    if goes_with and not unlike:
+        likely = max(likely, *goes_with)
+        why.append("it shows a pattern that goes with escalation")
     if told and not why:
         why.append("by how likely it escalates")
     return Routed(
-        text=text,
+        text=ticket.text,
         guesses=guesses,
         escalation=escalation,
         usual_escalation=usual,
         issue=issue,
         rise=rise,
-        collect=known.collect(issue[0], text) if issue else (),
+        collect=known.collect(issue[0], ticket) if issue else (),
         neighbours=tuple(near),
         why=tuple(why),
         urgency=(1.0 if rise is not None else 0.0) + likely,
-        name=name,
+        name=ticket.name,
         unlike=unlike,
         precedent=before,
+        signs=() if unlike else signs,
     )
