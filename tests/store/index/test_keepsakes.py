@@ -31,6 +31,24 @@ def test_names_do_not_meet(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [keepsakes.FOLDER]
 
 
+def test_a_bit_that_flipped_anywhere_is_found_or_means_nothing(tmp_path):
+    keepsakes.save(tmp_path, "x", ARRAYS, {"n": 1})
+    (path,) = (tmp_path / keepsakes.FOLDER).iterdir()
+    content = path.read_bytes()
+    assert keepsakes.broken(tmp_path) == []
+    found = 0
+    for place in range(2 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 2] ^= 1 << (place % 7 if place % 2 else 3)
+        path.write_bytes(flipped)
+        loaded = keepsakes.load(tmp_path, "x")
+        assert loaded is None or (
+            loaded[1]["n"] == 1 and all(np.array_equal(loaded[0][k], ARRAYS[k]) for k in ARRAYS)
+        )
+        found += keepsakes.broken(tmp_path) == [path]
+    assert found > 1.5 * len(content)
+
+
 @pytest.mark.parametrize("harm", ["missing", "empty", "cut", "flipped", "strange"])
 def test_what_is_broken_is_as_if_it_were_not_there(tmp_path, harm):
     keepsakes.save(tmp_path, "x", ARRAYS, {})

@@ -16,7 +16,7 @@ from kbagent.errors import Damaged
 from kbagent.model.health import State
 from kbagent.store import adapters, models, settings
 from kbagent.store.encoder import cache
-from kbagent.store.index import acquaintance
+from kbagent.store.index import acquaintance, keepsakes
 from kbagent.store.index.manifests import footprint
 from kbagent.store.knowledge_base import open_knowledge_base
 from kbagent.usecases.maintain import diagnosis
@@ -402,6 +402,20 @@ def test_harm_to_what_is_usual_is_found_and_it_is_made_anew(kb, name):
     assert damaged_checks(kb) == {"what is usual: bytes"}
     assert damaged_checks(kb, repair=True) == set()
     assert not list(kb.index_folder.glob("acquaintance*"))
+
+
+def test_harm_to_kept_routers_is_found_and_they_are_made_anew(kb):
+    keepsakes.save(kb.index_folder, "router of queue", {"weights": np.arange(9.0)}, {"n": 1})
+    keepsakes.save(kb.index_folder, "patterns", {"cases": np.arange(9)}, {"n": 1})
+    assert set(states(kb)[0].values()) == {State.SOUND}  # and nothing strange is there
+    broken, whole = sorted((kb.index_folder / keepsakes.FOLDER).iterdir())
+    content = bytearray(broken.read_bytes())
+    content[len(content) // 3] ^= 1
+    broken.write_bytes(content)
+    assert damaged_checks(kb) == {"kept routers: bytes"}
+    assert damaged_checks(kb, repair=True) == set()
+    assert not broken.exists()
+    assert whole.exists()
 
 
 def test_what_no_index_names_any_more_goes_when_it_is_old(kb):

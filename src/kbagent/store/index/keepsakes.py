@@ -6,8 +6,11 @@ truth, and what was in it is computed again.
 """
 
 import hashlib
+import io
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,12 @@ from kbagent.store.index.manifests import flush
 FOLDER = "keepsakes"
 FORMAT = 1
 _FACTS = "facts"
+
+_UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What a broken file makes zip, its decompressors and numpy raise."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -41,17 +50,37 @@ def save(
     partial.replace(path)
 
 
+def broken(index_folder: Path) -> list[Path]:
+    """The files that cannot be read, or are not what was written; those of other versions are."""
+    files = sorted((index_folder / FOLDER).glob("*.npz"))
+    return [path for path in files if not _is_whole(path)]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except _UNREADABLE:
+        return False
+
+
 def load(index_folder: Path, name: str) -> tuple[Arrays, dict[str, Any]] | None:
     """The arrays and facts that were kept under this name, or None."""
     try:
-        with np.load(_path(index_folder, name), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        with zipfile.ZipFile(_path(index_folder, name)) as file:
+            arrays = {one.removesuffix(".npy"): _array(file.read(one)) for one in file.namelist()}
         facts = json.loads(arrays.pop(_FACTS).tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except _UNREADABLE:
         return None
     if facts.get("format") != FORMAT or facts.get("name") != name:
         return None
     return arrays, facts
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    """An array of a member that was read whole: only then has zip compared its checksum."""
+    array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return array
 
 
 def _path(index_folder: Path, name: str) -> Path:

@@ -77,6 +77,7 @@ CHECKS: tuple[Check, ...] = (
     Check("lexical index: bytes", indexes.lexical_bytes, indexes.mend_indexes),
     Check("lexical index: answers", indexes.lexical_answers, indexes.mend_from_nothing),
     Check("what is usual: bytes", indexes.usual_bytes, indexes.mend_usual),
+    Check("kept routers: bytes", indexes.kept_bytes, indexes.mend_kept),
 )
 
 

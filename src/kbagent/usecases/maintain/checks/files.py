@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kbagent.model.health import Finding, damaged, note, sound
 from kbagent.store import spool
-from kbagent.store.index import acquaintance, dense, lexical
+from kbagent.store.index import acquaintance, dense, keepsakes, lexical
 from kbagent.store.index.manifests import Unusable
 from kbagent.usecases.maintain.checks.patient import NAMED, Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
@@ -164,7 +164,8 @@ def _strange(folder: Path) -> list[Path]:
     ] + [
         path
         for path in (folder / "index").glob("*")
-        if not path.name.startswith((LEXICAL_NAME, DENSE_NAME, acquaintance.NAME, "."))
+        if path.name != keepsakes.FOLDER
+        and not path.name.startswith((LEXICAL_NAME, DENSE_NAME, acquaintance.NAME, "."))
     ]
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from kbagent.core.text.tokens import TOKENISER, tokens
 from kbagent.model.health import Finding, State, damaged, note, sound
 from kbagent.store import models, passages
-from kbagent.store.index import acquaintance
+from kbagent.store.index import acquaintance, keepsakes
 from kbagent.store.index.dense import DenseGeneration, Exact, open_generation, verify_generation
 from kbagent.store.index.lexical import LexicalIndex, open_lexical, verify_lexical
 from kbagent.store.index.manifests import Unusable
-from kbagent.usecases.maintain.checks.patient import Numbers, Patient, plural
+from kbagent.usecases.maintain.checks.patient import NAMED, Numbers, Patient, plural
 from kbagent.usecases.maintain.indexing import DENSE_NAME, LEXICAL_NAME
 from kbagent.usecases.maintain.rebuilding import dense_folders, rebuild_indexes
 from kbagent.usecases.maintain.spaces import Space, space_of
@@ -106,6 +106,24 @@ def mend_usual(patient: Patient) -> str:
     for folder in patient.kb.index_folder.glob(f"{acquaintance.NAME}-*"):
         shutil.rmtree(folder, ignore_errors=True)
     return "removed it, to be made anew when it is needed"
+
+
+def kept_bytes(patient: Patient) -> Finding:
+    """Every byte of routers and patterns that were kept is what was written."""
+    files = keepsakes.broken(patient.kb.index_folder)
+    if files:
+        what = f"{plural(len(files), 'file')} of routers or patterns that cannot be read"
+        again = "What was in them is made anew when it is needed."
+        return damaged(what, again, tuple(path.name for path in files[:NAMED]))
+    return sound("every byte is what was written")
+
+
+def mend_kept(patient: Patient) -> str:
+    """Remove what cannot be read: the next `route` makes it from the cases."""
+    files = keepsakes.broken(patient.kb.index_folder)
+    for path in files:
+        path.unlink(missing_ok=True)
+    return f"removed {plural(len(files), 'file')}, to be made anew when needed"
 
 
 def _of_every_space(
