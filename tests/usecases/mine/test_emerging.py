@@ -281,7 +281,7 @@ def test_a_rise_that_is_over_is_counted_until_it_was_calm(sample):
     assert one.observed < ever
     inside = {each.feature: each.inside for each in one.behind}
     assert inside["version=4.2"] == counted(
-        """AND '4.2' = (SELECT max(value) FROM case_facets JOIN facet_values ON id = facet_id
+        """AND '4.2' IN (SELECT value FROM case_facets JOIN facet_values ON id = facet_id
         WHERE case_facets.case_id = cases.id AND name = 'version')"""
     )
     assert max(inside.values()) <= one.observed

@@ -13,7 +13,7 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import UnknownHandle
 from kbagent.model.lookup import Request
 from kbagent.store import decisions
-from kbagent.usecases.mine.columns import cohort_factors, load_columns
+from kbagent.usecases.mine.columns import cohort_factors, known_releases, load_columns
 from kbagent.usecases.mine.patterns import (
     Asked,
     Gone,
@@ -93,6 +93,49 @@ def test_identifiers_and_afterthoughts_are_no_antecedents(shared_sample):
         "id",
         "issue_id",
     }
+
+
+def test_a_case_counts_for_each_of_its_versions(shared_sample, found):
+    sql = """SELECT count(*), sum(issue_id = ?1), min(opened_at) FROM facet_values
+        JOIN case_facets ON facet_id = facet_values.id JOIN cases ON cases.id = case_id
+        LEFT JOIN memberships USING (case_id)
+        WHERE name = 'version' AND value = ?2 AND opened_at IS NOT NULL"""
+    (one,) = told_of(found, "version=4.2", "issue")
+    issue = int(one.pattern.level[1:])
+    cases, both, _ = shared_sample.connection.execute(sql, (issue, "4.2")).fetchone()
+    assert (one.pattern.effect.counts.exposed, one.pattern.effect.counts.both) == (cases, both)
+    columns = load_columns(shared_sample.connection)
+    (version,) = [
+        factor
+        for factor in cohort_factors(shared_sample.connection, columns)
+        if factor.name == "version"
+    ]
+    alone = int((version.codes == version.levels.index("4.2")).sum())
+    assert alone < cases, "the sample data has cases of two versions"
+    for level, name in enumerate(version.levels):
+        assert (
+            version.with_it(level).size
+            == shared_sample.connection.execute(sql, (issue, name)).fetchone()[0]
+        )
+
+
+def test_a_release_is_the_first_case_that_bears_its_version(desk: Desk):
+    both = ["4.9", "4.10"]  # the text of the newer one comes first
+    desk.bring(
+        *(
+            ticket(
+                str(i),
+                f"printer {i} hangs",
+                opened_at=f"2026-0{1 + i // 28}-{1 + i % 28:02d}T10:00:00Z",
+                facets={"version": both if i in (40, 41) else both[i >= 50]},
+            )
+            for i in range(60)
+        )
+    )
+    columns = load_columns(desk.kb.connection)
+    factors = cohort_factors(desk.kb.connection, columns)
+    shown = known_releases(desk.kb.connection, columns, factors)
+    assert [(one.version, f"{one.at:%Y-%m-%d}") for one in shown] == [("4.10", "2026-02-13")]
 
 
 def test_a_filter_narrows_the_cases(shared_sample):

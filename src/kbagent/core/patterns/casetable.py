@@ -6,7 +6,7 @@ Does not read cases from anywhere and does not test anything.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -32,11 +32,17 @@ class Kind(StrEnum):
     RELEASE = "release"
 
 
+def _no_pairs() -> Codes:
+    return np.zeros((2, 0), dtype=np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
     """A recorded attribute: `codes[i]` is the level of case i, `UNRECORDED` when it has none.
 
-    `testable` factors are antecedents themselves; the others only serve to stratify.
+    `testable` factors are antecedents themselves; the others only serve to stratify. A case with
+    several levels is stratified by the one in `codes`; its further ones are in `beside`, the
+    cases in row 0 and their levels in row 1: as an antecedent it has them all.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Factor:
     codes: Codes
     kind: Kind = Kind.COHORT
     testable: bool = True
+    beside: Codes = field(default_factory=_no_pairs)
 
     @classmethod
     def of(
@@ -62,7 +69,28 @@ class Factor:
 
     def restricted(self, known: Mask) -> "Factor":
         """The same factor over the cases where `known` is true."""
-        return Factor(self.name, self.levels, self.codes[known], self.kind, self.testable)
+        beside = self.beside
+        if beside.size:
+            beside = beside[:, known[beside[0]]]
+            renumber = np.cumsum(known, dtype=np.int32) - 1
+            beside = np.stack((renumber[beside[0]], beside[1]))
+        return replace(self, codes=self.codes[known], beside=beside)
+
+    def with_it(self, level: int) -> Codes:
+        """The cases that have this level, alone or among others, ascending.
+
+        >>> beside = np.array([[1], [0]], dtype=np.int32)
+        >>> codes = np.array([0, 1, UNRECORDED], dtype=np.int32)
+        >>> Factor("os", ("linux", "mac"), codes, beside=beside).with_it(0).tolist()
+        [0, 1]
+        """
+        further = self.beside[0, self.beside[1] == level]
+        return _with(np.flatnonzero(self.codes == level).astype(np.int32), further)
+
+
+def _with(first: Codes, further: Codes) -> Codes:
+    """These cases, and those that have the level beside another, ascending."""
+    return np.union1d(first, further).astype(np.int32) if further.size else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +149,7 @@ def _stack(
 
 
 def features_of(factors: Sequence[Factor]) -> Features:
-    """One feature per level of each testable factor, named `factor=level`.
+    """One feature per level of each testable factor, named `factor=level`, with all its cases.
 
     >>> f = features_of([Factor.of("os", ["mac", "linux", None, "mac"])])
     >>> f.names, f.column(1).tolist()
@@ -136,11 +164,14 @@ def features_of(factors: Sequence[Factor]) -> Features:
         codes = factor.codes.astype(np.int16) if small else factor.codes
         order = np.argsort(codes, kind="stable").astype(np.int32)
         edges = np.searchsorted(codes[order], np.arange(len(factor.levels) + 1))
+        beside = factor.beside[:, np.argsort(factor.beside[1], kind="stable")]
+        ends = np.searchsorted(beside[1], np.arange(len(factor.levels) + 1))
         for j, level in enumerate(factor.levels):
             names.append(f"{factor.name}={level}")
             kinds.append(factor.kind)
             owners.append(factor.name)
-            columns.append(order[edges[j] : edges[j + 1]])
+            further = beside[0, ends[j] : ends[j + 1]]
+            columns.append(_with(order[edges[j] : edges[j + 1]], further))
     return _stack(names, kinds, owners, columns)
 
 

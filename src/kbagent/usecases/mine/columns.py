@@ -177,22 +177,27 @@ def _arrays(block: Sequence[tuple[Any, ...]]) -> tuple[list[Floats], list[str]]:
 def factor_of(connection: sqlite3.Connection, found: Columns, name: str) -> Factor | None:
     """One facet as a factor, None when more than a few cases have several of its values.
 
-    Of those few the last value counts (for versions the one affected last).
+    Those few have all of them as antecedents, and are stratified by the last one (for versions
+    the one affected last).
     """
     codes = np.full(found.size, UNRECORDED, dtype=np.int32)
     levels: list[str] = []
+    beside: list[Codes] = []
     told = 0
     for value, ids in columns.facet_blocks(connection, name):
         places = found.places(ids)
         places = places[places >= 0]
         if places.size:
+            several = places[codes[places] != UNRECORDED]
+            beside.append(np.stack((several, codes[several])).astype(np.int32))
             codes[places] = len(levels)
             levels.append(value)
             told += places.size
     if np.count_nonzero(codes != UNRECORDED) < (1 - FEW_SEVERAL) * told:
         return None
     kind = Kind.RELEASE if name.casefold() in VERSION_NAMES else Kind.COHORT
-    return Factor(name, tuple(levels), codes, kind)
+    further = np.hstack(beside) if beside else np.zeros((2, 0), dtype=np.int32)
+    return Factor(name, tuple(levels), codes, kind, beside=further)
 
 
 def cohort_factors(connection: sqlite3.Connection, found: Columns) -> list[Factor]:
@@ -294,9 +299,8 @@ def _shown(found: Columns, factors: Sequence[Factor]) -> Iterator[Release]:
     versions = [factor for factor in factors if factor.name.casefold() in VERSION_NAMES]
     if not versions or not found.size:
         return
-    codes = versions[0].codes
     for level, name in enumerate(versions[0].levels):
-        rows = np.flatnonzero(codes == level)
+        rows = versions[0].with_it(level)
         first = found.at(int(rows[0])) if rows.size >= FEWEST_FIRST else None
         if first is not None and (first - found.at(0)).days >= BEFORE_FIRST_DAYS:
             yield Release(name, first, told=False)

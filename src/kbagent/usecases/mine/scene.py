@@ -4,7 +4,7 @@ Holds what the parts of `emerging` share. Does not look for anything itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -91,10 +91,11 @@ class Scene:
         self, inside: Codes, began: int, ended: int | None, factors: Sequence[Factor], most: int
     ) -> list[Behind]:
         meanwhile = (self.days >= began - BEFORE_DAYS) & (self.days < (ended or self.now + 1))
-        near = np.union1d(np.flatnonzero(meanwhile), inside)
+        meanwhile[inside] = True
+        near = np.flatnonzero(meanwhile)
         own = np.searchsorted(near, inside).astype(np.int32)
         others = np.setdiff1d(np.arange(near.size), own).astype(np.int32)
-        nearby = [replace(one, codes=one.codes[near]) for one in factors]
+        nearby = [one.restricted(meanwhile) for one in factors]
         return behind(own, others, features_of(nearby), most)
 
     def release_behind(
