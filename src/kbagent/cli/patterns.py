@@ -28,12 +28,12 @@ def patterns(
     where: Where = None,
     since: Since = None,
     min_lift: Annotated[
-        float, typer.Option("--min-lift", min=1.0, help="The least lift that is told.")
+        float, typer.Option("--min-lift", min=1.0, help="The least lift that is shown.")
     ] = 1.1,
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", metavar="KIND", help="Only phrasing, timing, cohort, keyword or release."
+            "--kind", metavar="KIND", help="Show phrasing, timing, cohort, keyword or release only."
         ),
     ] = None,
     zone: Zone = "UTC",

@@ -66,6 +66,17 @@ def test_a_release_brings_an_issue(shared_sample):
     assert all(one.kind is Kind.RELEASE for one in found.told)
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_kind_is_a_view_of_the_whole(shared_sample, found, kind):
+    part = patterns(shared_sample, Asked(zone=KELPFIELD, kind=kind))
+    assert part.told == tuple(one for one in found.told if one.kind is kind)
+    assert (part.tested, part.found) == (found.tested, len(found.told))
+    assert part.apparent == tuple(one for one in found.apparent if one.kind is kind)
+    screen = draw(format_patterns(part), 80)
+    assert screen.startswith(f"{len(part.told)} of {part.found} patterns in")
+    assert "Nothing goes with anything" not in screen
+
+
 def test_a_phrasing_satisfies(shared_sample):
     found = patterns(shared_sample, Asked(kind=Kind.PHRASING))
     replies = [one.pattern for one in found.told if not isinstance(one.pattern, Pattern)]
@@ -170,7 +181,8 @@ def test_only_a_look_at_everything_says_that_a_pattern_is_gone(sample):
     screen = draw(format_patterns(patterns(sample, Asked())), 80)
     assert f"p000000  {said}" in screen
     assert [one.handle for one in patterns(sample, Asked(zone=KELPFIELD)).gone] == ["p000001"]
-    assert patterns(sample, Asked(kind=Kind.PHRASING)).gone == ()
+    narrow_view = patterns(sample, Asked(kind=Kind.PHRASING, min_lift=50))
+    assert narrow_view.gone == (Gone("p000000", said),)
     assert patterns(sample, Asked(request=narrowed)).gone == ()
 
 

@@ -45,7 +45,7 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     for one in single[:limit]:
         lines += [Text(""), *_told(one, found)]
     lines += _words(pointing, found)
-    if not found.told:
+    if not found.found:
         lines.append(Text("Nothing goes with anything beyond what chance brings about."))
     if len(single) > limit:
         lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
@@ -74,6 +74,7 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "with_outcome": found.with_outcome,
         "tested": found.tested,
         "min_support": found.supported,
+        "found": found.found,
         "releases": [
             {"version": one.version, "at": one.at, "told": one.told} for one in found.releases
         ],
@@ -178,7 +179,8 @@ def _too_few(found: Patterns) -> str:
 
 
 def _head(found: Patterns) -> Text:
-    head = Text(f"{len(found.told)} pattern{'s' * (len(found.told) != 1)}", "bold")
+    shown = f"{len(found.told)} of " if len(found.told) != found.found else ""
+    head = Text(f"{shown}{found.found} pattern{'s' * (found.found != 1)}", "bold")
     head.append(
         f" in {found.cases:,} cases, of {found.tested:,} pairs tested; at most 5 % of them"
         " should be false. What goes together need not be cause and effect."

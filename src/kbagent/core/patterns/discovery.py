@@ -111,6 +111,7 @@ class Apparent:
     """An association that vanishes within strata of `because`: no pattern, and worth saying."""
 
     antecedent: str
+    kind: Kind
     consequent: str
     level: str
     crude_z: float
@@ -395,5 +396,6 @@ def _apparent(results: Sequence[Tested]) -> tuple[Apparent, ...]:
 
 def _apparent_pair(where: Tested, j: int, k: int, because: str) -> Apparent:
     level = where.consequent.levels[k] if where.consequent.codes is not None else ""
-    name = where.table.features.names[j]
-    return Apparent(name, where.consequent.name, level, float(where.crude_z[j, k]), because)
+    name, kind = where.table.features.names[j], where.table.features.kinds[j]
+    crude_z = float(where.crude_z[j, k])
+    return Apparent(name, kind, where.consequent.name, level, crude_z, because)

@@ -44,7 +44,6 @@ from kbagent.usecases.mine.signs import NO_SIGNS, Signs
 from kbagent.usecases.mine.table import (
     case_table,
     is_itself,
-    only_kind,
     same_facts,
     without_same,
 )
@@ -65,7 +64,10 @@ LEAST_LIFT = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: which cases, how strong, of which kind (None: all), in which time zone."""
+    """What is asked: which cases, how strong, of which kind (None: all), in which time zone.
+
+    Strength and kind choose what is shown; what is tested depends on the cases and the zone only.
+    """
 
     request: Request = field(default_factory=lambda: Request(""))
     min_lift: float = LEAST_LIFT
@@ -100,7 +102,8 @@ class Gone:
 class Patterns:
     """All that was found. `names` says what an issue or a resolution is called.
 
-    `tested` pairs were looked at, `supported` is what a side needed; `gone` are patterns that a
+    `tested` pairs were looked at, `supported` is what a side needed; `told` are those of the
+    `found` patterns that are as strong and of the kind asked for. `gone` are patterns that a
     person confirmed and that are not found on these cases now. `zone` is the one that hours are of.
     `signs` are what they say of a new ticket, whatever people said of them.
     `there` tells of all cases, `where` the conditions on those that were looked at.
@@ -111,6 +114,7 @@ class Patterns:
     with_outcome: int
     tested: int
     supported: int
+    found: int
     told: tuple[Told, ...]
     apparent: tuple[Apparent, ...]
     names: Mapping[str, str]
@@ -146,30 +150,25 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         )
         same = same_facts(consequents)
         consequents = [without_same(one, same) for one in consequents]
-        if asked.kind is not None:  # what is not asked for is not tested, nor corrected for
-            table, considered = (
-                only_kind(table, asked.kind),
-                considered * (asked.kind is Kind.KEYWORD),
-            )
         result = discover(table, consequents, settings, considered)
-        discovery_patterns = [
-            one
-            for one in result.patterns
-            if not is_itself(one, consequents) and _has_lift(one, asked.min_lift)
-        ]
+        discovery_patterns = [one for one in result.patterns if not is_itself(one, consequents)]
         tested, apparent = result.tested, result.apparent
-        if asked.kind in (None, Kind.PHRASING):
-            phrased = _phrasing(connection, found, settings)
+        phrased = _phrasing(connection, found, settings)
     every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
     zone = str(asked.zone)
     handled = ((handle_of(one, zone), one) for one in discovery_patterns)
     foretold = signs.signs_from(handled, released)
-    if asked == Asked() and found.size >= FEWEST_CASES:
+    everything = asked.request == Request("") and asked.zone == UTC
+    if everything and found.size >= FEWEST_CASES:
         signs.keep(kb, found, foretold)
     every.sort(key=lambda one: (-abs(one.z), handle_of(one, zone)))
     told, muted, gone = _with_what_was_said(connection, found, every, zone)
-    if asked != Asked(zone=asked.zone):
-        gone = ()  # a part of the cases, or of the kinds, proves nothing gone
+    if asked.request != Request(""):
+        gone = ()  # a part of the cases proves nothing gone
+    shown = [one for one in told if asked.kind in (None, one.kind)]
+    shown = [one for one in shown if _has_lift(one.pattern, asked.min_lift)]
+    if asked.kind is not None:
+        apparent = tuple(one for one in apparent if one.kind is asked.kind)
     spoken_of = {(one.consequent, one.level) for one in discovery_patterns}
     spoken_of |= {(one.consequent, one.level) for one in apparent}
     return Patterns(
@@ -177,7 +176,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         with_outcome=_with_outcome(found),
         tested=tested,
         supported=settings.min_support,
-        told=tuple(told),
+        found=len(told),
+        told=tuple(shown),
         apparent=apparent,
         names=level_names(kb, spoken_of),
         releases=tuple(released),
@@ -245,12 +245,9 @@ def say(
 
 
 def _words_of(kb: KnowledgeBase, handle: str, zone: tzinfo) -> str | None:
-    """What it says, if it is among all patterns or those of one kind, which are tested alone."""
-    for kind in (None, *Kind):
-        for one in patterns(kb, Asked(kind=kind, zone=zone)).told:
-            if one.handle == handle:
-                return claim_of(one.pattern)
-    return None
+    """What it says, if it is found."""
+    told = patterns(kb, Asked(zone=zone)).told
+    return next((claim_of(one.pattern) for one in told if one.handle == handle), None)
 
 
 def claim_of(one: Pattern | Formulation) -> str:
@@ -275,9 +272,11 @@ def handle_of(one: Pattern | Formulation, zone: str = "UTC") -> str:
     return "p" + hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
 
 
-def _has_lift(one: Pattern, least: float) -> bool:
-    """Whether the lift that is told, or its inverse, is as high; numbers have none."""
-    if not isinstance(one.effect, LevelEffect) or least <= LEAST_LIFT:
+def _has_lift(one: Pattern | Formulation, least: float) -> bool:
+    """Whether the lift that is told, or its inverse, is as high; numbers and replies have none."""
+    if not isinstance(one, Pattern) or not isinstance(one.effect, LevelEffect):
+        return True
+    if least <= LEAST_LIFT:
         return True
     return max(one.effect.lift, 1 / max(one.effect.lift, 1e-9)) >= least
 

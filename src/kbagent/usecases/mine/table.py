@@ -90,12 +90,6 @@ def _since_releases(
     return made
 
 
-def only_kind(table: CaseTable, kind: Kind) -> CaseTable:
-    """The table with the antecedents of one kind; every factor stays a confounder."""
-    kept = [j for j, one in enumerate(table.features.kinds) if one is kind]
-    return replace(table, features=table.features.chosen(kept))
-
-
 def is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
     """Whether it says the same twice: an issue's component, or with it the issue's fix."""
     owner = one.antecedent.partition("=")[0]
