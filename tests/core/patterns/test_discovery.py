@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from kbagent.core.patterns.casetable import CaseTable, Consequent, Factor, Kind, features_from
-from kbagent.core.patterns.discovery import Discovery, LevelEffect, RankEffect, Settings, discover
+from kbagent.core.patterns.discovery import (
+    Discovery,
+    LevelEffect,
+    RankEffect,
+    Settings,
+    discover,
+    retested,
+)
 from kbagent.core.patterns.lifetime import State
 
 RNG = np.random.default_rng
@@ -221,6 +228,35 @@ def test_a_pattern_that_stopped_is_retired_and_says_until_when() -> None:
     (pattern,) = discover(table, [flags("hit", hit)]).patterns
     assert pattern.lifetime.state is State.RETIRED
     assert (pattern.lifetime.first, pattern.lifetime.last) == (0, 14)
+
+
+def test_a_stated_pattern_is_tested_by_itself() -> None:
+    """Its numbers are those of the discovery; only nothing else is corrected for."""
+    industry, has, escalated = confounded(6000)
+    table = CaseTable.of([industry], features_from([word("ledger", has), word("b", ~has)]))
+    outcomes = [flags("escalated", escalated)]
+    (whole,) = [
+        p for p in discover(table, outcomes).patterns if p.antecedent == "industry=industry0"
+    ]
+    one = retested(table, outcomes, whole.antecedent, "escalated", "yes")
+    assert one is not None
+    assert (one.z, one.p, one.q) == (whole.z, whole.p, whole.p)
+    assert (one.effect, one.lifetime) == (whole.effect, whole.lifetime)
+    ledger = retested(table, outcomes, "ledger", "escalated", "yes")
+    assert ledger is not None
+    assert ledger.p > 0.05
+    for missing in (("c", "escalated", "yes"), ("b", "queue", "x"), ("b", "escalated", "maybe")):
+        assert retested(table, outcomes, *missing) is None
+
+
+def test_a_stated_pattern_that_is_none_holds_by_chance_only() -> None:
+    rng, held = RNG(12), 0
+    for _ in range(400):
+        has, hit = rng.random(400) < 0.3, rng.random(400) < 0.3
+        table = CaseTable.of([], features_from([word("w", has)]), np.zeros(400, dtype=np.int32))
+        one = retested(table, [flags("hit", hit)], "w", "hit", "yes")
+        held += one is not None and one.p <= 0.05
+    assert held <= stats.binom.ppf(0.999, 400, 0.05)
 
 
 def test_a_lasting_pattern_holds_over_the_whole_time() -> None:

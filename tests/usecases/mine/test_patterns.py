@@ -14,9 +14,9 @@ from kbagent.errors import UnknownHandle
 from kbagent.model.lookup import Request
 from kbagent.store import decisions
 from kbagent.usecases.mine.columns import cohort_factors, known_releases, load_columns
+from kbagent.usecases.mine.fates import Gone
 from kbagent.usecases.mine.patterns import (
     Asked,
-    Gone,
     Patterns,
     Told,
     claim_of,

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
-from kbagent.cli.page import Group, Padding, RenderableType, Text
+from kbagent.cli.page import Group, Item, Padding, RenderableType, Text
 from kbagent.cli.screens import claims, figures
 from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
 from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
+from kbagent.usecases.mine.fates import Fate, Gone
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
 
 SHARES, DELTA = "difference of shares", "Cliff's delta"
@@ -55,11 +56,67 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
         lines += [Text(""), Text(f"Told once, under its other name: {told}", "dim")]
     if found.muted:
         lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
-    if found.gone:
-        lines.append(Text("Confirmed by people, but not found on these cases now:", "yellow"))
-        for gone in found.gone:
-            lines.append(Padding(Text(f"{gone.handle}  {one_line(gone.words, 160)}"), (0, 0, 0, 2)))
+    lines += _gone(found)
     return Group(*lines)
+
+
+def _gone(found: Patterns) -> list[RenderableType]:
+    """What people confirmed and is not found now, each with what became of it."""
+    lines: list[RenderableType] = []
+    if found.gone:
+        lines += [Text(""), Text("Confirmed by people, but not among those found now", "bold")]
+    for one in found.gone:
+        lines.append(Item(one.handle, one_line(one.words, 160), 9))
+        became = _BECAME[one.fate].format(alone=_alone(one), under=claims.plainly(one.under))
+        style = "yellow" if one.fate is Fate.ENDED else "dim"
+        lines.append(Padding(Text(became, style), (0, 0, 0, 9)))
+    return lines
+
+
+_BECAME = {
+    Fate.ENDED: "no longer holds: {alone}",
+    Fate.FOLDED: "holds; it is told with {under}, as another side of the same",
+    Fate.SAME: "holds, but says one thing twice: it is told under its other name",
+    Fate.WEAK: "holds, too weakly to be told: {alone}",
+    Fate.RARE: "holds, in too few cases to be told: {alone}",
+    Fate.UNSURE: "holds by itself, not beyond doubt among all that is tested: {alone}",
+    Fate.UNTESTED: "too few cases for any test now",
+    Fate.UNKNOWN: "only its words were kept, so it cannot be tested again",
+}
+
+
+def _alone(one: Gone) -> str:
+    """How it does by itself, and in which months it did hold."""
+    alone = one.alone
+    if alone is None:
+        return ""
+    if not isinstance(alone, Pattern):
+        return f"{_compared(alone)} within the same problem, {_chance(alone.p)}"
+    told = f"{_amount(alone)}, {_chance(alone.p)}"
+    if alone.lifetime.state is State.RETIRED:
+        told += f"; it held {_span(alone)}"
+    return told
+
+
+def _chance(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def _span(pattern: Pattern) -> str:
+    since, last = month_of(pattern.lifetime.first), month_of(pattern.lifetime.last)
+    return f"{since:%Y-%m} to {last:%Y-%m}"
+
+
+def _amount(pattern: Pattern) -> str:
+    """The counts, or the medians, and the effect within what it was compared in."""
+    effect = pattern.effect
+    if isinstance(effect, RankEffect):
+        told = (
+            f"median {effect.median_with:g} of {effect.exposed:,} cases,"
+            f" {effect.median_without:g} of the others"
+        )
+        return f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
+    return _figures(effect) + _within(pattern)
 
 
 def pattern_rows(found: Patterns) -> list[dict[str, Any]]:
@@ -94,8 +151,26 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "zone": found.zone,
         "same_as": [{"level": level, "outcome": name} for level, name in found.same],
         "muted": found.muted,
-        "no_longer_found": [{"id": one.handle, "claim": one.words} for one in found.gone],
+        "no_longer_found": [_gone_row(one) for one in found.gone],
     }
+
+
+def _gone_row(one: Gone) -> dict[str, Any]:
+    alone = one.alone
+    row: dict[str, Any] = {
+        "id": one.handle,
+        "claim": one.words,
+        "fate": str(one.fate),
+        "told_with": one.under or None,
+        "p": None if alone is None else alone.p,
+        "months": None,
+    }
+    if isinstance(alone, Pattern) and alone.lifetime.state is State.RETIRED:
+        row["months"] = [
+            f"{month_of(alone.lifetime.first):%Y-%m}",
+            f"{month_of(alone.lifetime.last):%Y-%m}",
+        ]
+    return row
 
 
 def patterns_csv(found: Patterns) -> str:
@@ -259,19 +334,14 @@ def _compared(one: Formulation) -> str:
 def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:
     effect = pattern.effect
     if isinstance(effect, RankEffect):
-        sentence = claims.better(pattern.consequent, effect.cliffs_delta)
-        told = (
-            f"median {effect.median_with:g} of {effect.exposed:,} cases,"
-            f" {effect.median_without:g} of the others"
-        )
-        return sentence, f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
+        return claims.better(pattern.consequent, effect.cliffs_delta), _amount(pattern)
     plain = pattern.consequent in claims.FLAGS
     what = (
         pattern.consequent
         if plain
         else claims.level(pattern.consequent, pattern.level, found.names)
     )
-    return f"{what} {claims.often(effect.lift)}", _figures(effect) + _within(pattern)
+    return f"{what} {claims.often(effect.lift)}", _amount(pattern)
 
 
 def _figures(effect: LevelEffect) -> str:
@@ -296,11 +366,10 @@ def _within(pattern: Pattern) -> str:
 def _notes(pattern: Pattern) -> list[str]:
     notes = []
     life = pattern.lifetime
-    since, last = month_of(life.first), month_of(life.last)
     if life.state is State.RETIRED:
-        notes.append(f"no longer holds: {since:%Y-%m} to {last:%Y-%m} only")
+        notes.append(f"no longer holds: {_span(pattern)} only")
     else:
-        notes.append(f"holds since {since:%Y-%m}")
+        notes.append(f"holds since {month_of(life.first):%Y-%m}")
     if pattern.reversal:
         notes.append("looks the other way round until like is compared with like")
     if pattern.aliases:

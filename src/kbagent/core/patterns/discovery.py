@@ -163,6 +163,35 @@ def discover(
     return Discovery(tuple(patterns), count, _apparent(results))
 
 
+def retested(
+    table: CaseTable,
+    consequents: Sequence[Consequent],
+    antecedent: str,
+    consequent: str,
+    level: str,
+    settings: Settings = Settings(),
+) -> Pattern | None:
+    """One pattern that was stated beforehand, tested by itself within the same confounders.
+
+    Nothing else is corrected for: its q is its p, and it is given whatever that is. None where no
+    case has the antecedent, none the level, or they are too few for any test.
+    """
+    column = next((j for j, name in enumerate(table.features.names) if name == antecedent), None)
+    outcome = next((one for one in consequents if one.name == consequent), None)
+    if column is None or outcome is None or not outcome.known.any():
+        return None
+    place = 0
+    if outcome.codes is not None:
+        if level not in outcome.levels:
+            return None
+        place = outcome.levels.index(level)
+        outcome = replace(outcome, told=(place,))
+    alone = replace(table, features=table.features.chosen([column]))
+    where = tested(Part.of(alone, outcome.known), outcome, min_support=1)
+    p = float(where.p[0, place])
+    return None if np.isnan(p) else _pattern(where, _Hit(where, 0, place, p, p), settings)
+
+
 def _results(table: CaseTable, consequents: Sequence[Consequent], min_support: int) -> list[Tested]:
     """All tests, consequent by consequent."""
     parts: list[Part] = []
@@ -258,9 +287,13 @@ def _strength(pattern: Pattern) -> tuple[float, bool, str, str, str]:
 
 def _worth_telling(where: Tested, pattern: Pattern, settings: Settings) -> bool:
     """Large enough; and of a consequent with many levels only what makes a level likelier."""
-    effect = pattern.effect
     if pattern.z < 0 and where.consequent.codes is not None and where.consequent.told is None:
         return False
+    return is_large(pattern.effect, settings)
+
+
+def is_large(effect: LevelEffect | RankEffect, settings: Settings) -> bool:
+    """Whether an effect is as large as what is told."""
     if isinstance(effect, RankEffect):
         return abs(effect.adjusted - 0.5) >= settings.min_superiority
     return max(effect.shrunk_lift, 1 / max(effect.shrunk_lift, 1e-9)) >= settings.min_lift

@@ -5,32 +5,23 @@ the message; issue, queue, escalation, reopening, satisfaction, time to resolve,
 that worked) and says afterwards what people said of a pattern. Does not test anything itself.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 
-from kbagent.core.patterns.casetable import (
-    UNRECORDED,
-    Codes,
-    Consequent,
-    Factor,
-    Features,
-    Kind,
-    joined,
-)
+from kbagent.core.patterns.casetable import UNRECORDED, Factor, Kind
 from kbagent.core.patterns.discovery import Apparent, LevelEffect, Pattern, Settings, discover
-from kbagent.core.patterns.openings import opening_features
-from kbagent.core.patterns.phrasing import Formulation, formulations, way_features
+from kbagent.core.patterns.phrasing import Formulation
 from kbagent.errors import BadValue, UnknownHandle
 from kbagent.model.lookup import Request
-from kbagent.store import cases, columns, decisions, models, resolutions
+from kbagent.store import cases, decisions, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
 from kbagent.usecases.mine import signs
+from kbagent.usecases.mine.claims import Claim, kept_claim
 from kbagent.usecases.mine.columns import (
     NOTHING,
     Columns,
@@ -40,21 +31,15 @@ from kbagent.usecases.mine.columns import (
     known_releases,
     load_columns,
 )
+from kbagent.usecases.mine.fates import Fate, Gone, Looked
+from kbagent.usecases.mine.replies import replies_of
 from kbagent.usecases.mine.signs import NO_SIGNS, Signs
-from kbagent.usecases.mine.table import (
-    case_table,
-    is_itself,
-    same_facts,
-    without_same,
-)
-from kbagent.usecases.retain.relatives import problems_of
+from kbagent.usecases.mine.table import case_table, is_itself, same_facts, without_same
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.scope import scope_of
 
 FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
-FEWEST_ISSUES = 5
-"""Issues in whose replies a formulation occurs, to be one."""
 DECISION = "pattern"
 MOST_AT_ONCE = 20_000
 """Cases up to which patterns are looked for while a new ticket waits: some seconds."""
@@ -88,14 +73,6 @@ class Told:
     def kind(self) -> Kind:
         """What the antecedent is made of."""
         return self.pattern.kind if isinstance(self.pattern, Pattern) else Kind.PHRASING
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A confirmed pattern that is not found any more, and what it said."""
-
-    handle: str
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,57 +115,68 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     found = load_columns(connection, scope_of(connection, asked.request).case_ids)
     factors = cohort_factors(connection, found)
     released = known_releases(connection, found, factors)
-    settings = Settings()
-    discovery_patterns: Sequence[Pattern] = ()
-    phrased: Sequence[Formulation] = ()
-    tested = 0
-    apparent: tuple[Apparent, ...] = ()
-    same: tuple[tuple[str, str], ...] = ()
-    if found.size >= FEWEST_CASES:
-        table, consequents, considered = case_table(
-            connection, found, factors, released, asked.zone
-        )
-        same = same_facts(consequents)
-        consequents = [without_same(one, same) for one in consequents]
-        result = discover(table, consequents, settings, considered)
-        discovery_patterns = [one for one in result.patterns if not is_itself(one, consequents)]
-        tested, apparent = result.tested, result.apparent
-        phrased = _phrasing(connection, found, settings)
-    every: list[Pattern | Formulation] = [*discovery_patterns, *phrased]
     zone = str(asked.zone)
-    handled = ((handle_of(one, zone), one) for one in discovery_patterns)
-    foretold = signs.signs_from(handled, released)
+    tested, looked = 0, None
+    apparent: tuple[Apparent, ...] = ()
+    if found.size >= FEWEST_CASES:
+        tested, apparent, looked = _look(connection, found, factors, released, asked.zone)
+    every = sorted(
+        looked.found if looked else (), key=lambda one: (-abs(one.z), handle_of(one, zone))
+    )
+    by_handle = {handle_of(one, zone): one for one in every}
+    foretelling = {key: one for key, one in by_handle.items() if isinstance(one, Pattern)}
+    foretold = signs.signs_from(foretelling.items(), released)
     everything = asked.request == Request("") and asked.zone == UTC
-    if everything and found.size >= FEWEST_CASES:
+    if everything and looked is not None:
         signs.keep(kb, found, foretold)
-    every.sort(key=lambda one: (-abs(one.z), handle_of(one, zone)))
-    told, muted, gone = _with_what_was_said(connection, found, every, zone)
-    if asked.request != Request(""):
-        gone = ()  # a part of the cases proves nothing gone
+    said = _said(connection)
+    told = _told(connection, found, by_handle, said)
     shown = [one for one in told if asked.kind in (None, one.kind)]
-    shown = [one for one in shown if _has_lift(one.pattern, asked.min_lift)]
     if asked.kind is not None:
         apparent = tuple(one for one in apparent if one.kind is asked.kind)
-    spoken_of = {(one.consequent, one.level) for one in discovery_patterns}
+    spoken_of = {(one.consequent, one.level) for one in foretelling.values()}
     spoken_of |= {(one.consequent, one.level) for one in apparent}
     return Patterns(
         cases=found.size,
         with_outcome=_with_outcome(found),
         tested=tested,
-        supported=settings.min_support,
+        supported=Settings().min_support,
         found=len(told),
-        told=tuple(shown),
+        told=tuple(one for one in shown if _has_lift(one.pattern, asked.min_lift)),
         apparent=apparent,
         names=level_names(kb, spoken_of),
         releases=tuple(released),
-        muted=muted,
-        gone=gone,
+        muted=len(by_handle) - len(told),
+        # a part of the cases proves nothing gone
+        gone=_gone(said, by_handle, looked, zone) if asked.request == Request("") else (),
         signs=foretold,
         zone=zone,
-        same=same,
+        same=tuple(looked.same) if looked else (),
         there=cases_there(connection),
         where=tuple(str(one) for one in asked.request.filters),
     )
+
+
+def _look(
+    connection: sqlite3.Connection,
+    found: Columns,
+    factors: Sequence[Factor],
+    released: Sequence[Release],
+    zone: tzinfo,
+) -> tuple[int, tuple[Apparent, ...], Looked]:
+    """How many pairs were tested, what only seemed to be a pattern, and all that was looked at."""
+    settings = Settings()
+    table, consequents, considered = case_table(connection, found, factors, released, zone)
+    same = same_facts(consequents)
+    consequents = [without_same(one, same) for one in consequents]
+    result = discover(table, consequents, settings, considered)
+    replies = replies_of(connection, found, settings)
+    every: list[Pattern | Formulation] = [
+        one for one in result.patterns if not is_itself(one, consequents)
+    ]
+    every += replies.found(settings) if replies else []
+    looked = Looked(connection, found, table, consequents, replies, every, same, settings)
+    return result.tested, result.apparent, looked
 
 
 def known_signs(kb: KnowledgeBase, found: Columns) -> Signs:
@@ -234,28 +222,23 @@ def say(
         UnknownHandle: no such pattern is found in this knowledge base.
     """
     known = _said(kb.connection).get(handle)
-    words, seen_in = (
-        (known.words, known.zone) if known else (_words_of(kb, handle, zone), str(zone))
-    )
-    if words is None:
-        raise UnknownHandle(handle=handle, hint="`kbagent patterns` shows them; mind its --zone.")
+    if known is None:
+        told = patterns(kb, Asked(zone=zone)).told
+        claims = (Claim.of(one.pattern) for one in told if one.handle == handle)
+        claim = next(claims, None)
+        if claim is None:
+            hint = "`kbagent patterns` shows them; mind its --zone."
+            raise UnknownHandle(handle=handle, hint=hint)
+        known = _Said(verdict, claim.words, str(zone), claim)
+    kept = known.claim.data if known.claim is not None else {}
+    data = {"pattern": handle, "verdict": verdict, "words": known.words, "zone": known.zone, **kept}
     with kb.database.write() as connection:
-        data = {"pattern": handle, "verdict": verdict, "words": words, "zone": seen_in}
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
-
-
-def _words_of(kb: KnowledgeBase, handle: str, zone: tzinfo) -> str | None:
-    """What it says, if it is found."""
-    told = patterns(kb, Asked(zone=zone)).told
-    return next((claim_of(one.pattern) for one in told if one.handle == handle), None)
 
 
 def claim_of(one: Pattern | Formulation) -> str:
     """What a pattern claims, in a few words without figures: version=4.2, issue i94."""
-    if isinstance(one, Pattern):
-        rarely = ", more rarely" if one.z < 0 else ""
-        return f"{one.antecedent}, {f'{one.consequent} {one.level}'.strip()}{rarely}"
-    return f"replies with {one.phrase}, {one.consequent}{', lower' if one.z < 0 else ''}"
+    return Claim.of(one).words
 
 
 def handle_of(one: Pattern | Formulation, zone: str = "UTC") -> str:
@@ -263,13 +246,7 @@ def handle_of(one: Pattern | Formulation, zone: str = "UTC") -> str:
 
     The same hours in another time zone are other hours.
     """
-    if isinstance(one, Pattern):
-        text = f"{one.antecedent}\0{one.consequent}\0{one.level}"
-        text += f"\0{zone}" if one.kind is Kind.TIMING and zone != "UTC" else ""
-    else:
-        text = f"{one.phrase}\0{one.consequent}\0reply"
-    text += "\0less" if one.z < 0 else ""
-    return "p" + hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
+    return Claim.of(one).handle(zone)
 
 
 def _has_lift(one: Pattern | Formulation, least: float) -> bool:
@@ -283,105 +260,72 @@ def _has_lift(one: Pattern | Formulation, least: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The latest verdict on a pattern, what it says, and the time zone it was seen in."""
+    """The latest verdict on a pattern, what it says, and the time zone it was seen in.
+
+    `claim` is None where only words were kept that cannot be read.
+    """
 
     verdict: str
     words: str
     zone: str
+    claim: Claim | None
 
 
 def _said(connection: sqlite3.Connection) -> dict[str, _Said]:
     return {
         one.data["pattern"]: _Said(
-            one.data["verdict"], one.data.get("words", ""), one.data.get("zone", "UTC")
+            one.data["verdict"],
+            one.data.get("words", ""),
+            one.data.get("zone", "UTC"),
+            kept_claim(one.data),
         )
         for one in decisions.standing(connection, DECISION)
     }
 
 
-def _with_what_was_said(
+def _told(
     connection: sqlite3.Connection,
     found: Columns,
-    every: Sequence[Pattern | Formulation],
-    zone: str,
-) -> tuple[list[Told], int, tuple[Gone, ...]]:
-    said = _said(connection)
-    verdicts = {handle: one.verdict for handle, one in said.items()}
-    by_handle = {handle_of(one, zone): one for one in every}
-    shown = {h: p for h, p in by_handle.items() if verdicts.get(h) not in ("muted", "rejected")}
+    by_handle: Mapping[str, Pattern | Formulation],
+    said: Mapping[str, _Said],
+) -> list[Told]:
+    """The patterns that people did not ask to hide, with what they said and the examples' names."""
+    verdicts = {handle: said[handle].verdict if handle in said else "" for handle in by_handle}
+    shown = {h: p for h, p in by_handle.items() if verdicts[h] not in ("muted", "rejected")}
     wanted = [int(found.case_ids[row]) for one in shown.values() for row in one.examples]
     refs = {key: case.ref for key, case in cases.by_ids(connection, wanted).items()}
-    told = [
-        Told(h, one, verdicts.get(h, ""), tuple(refs[int(found.case_ids[r])] for r in one.examples))
+    return [
+        Told(h, one, verdicts[h], tuple(refs[int(found.case_ids[row])] for row in one.examples))
         for h, one in shown.items()
     ]
-    gone = tuple(
-        Gone(handle, one.words)
-        for handle, one in sorted(said.items())
-        if one.verdict == "confirmed" and handle not in by_handle and one.zone == zone
-    )
-    return told, len(by_handle) - len(shown), gone
+
+
+def _gone(
+    said: Mapping[str, _Said],
+    by_handle: Mapping[str, Pattern | Formulation],
+    looked: Looked | None,
+    zone: str,
+) -> tuple[Gone, ...]:
+    """The confirmed patterns that are not found; those of hours only in their own time zone."""
+    made = []
+    for handle, one in sorted(said.items()):
+        claim = one.claim
+        anywhere = claim is not None and claim.kind is not Kind.TIMING
+        if one.verdict != "confirmed" or handle in by_handle or not (anywhere or one.zone == zone):
+            continue
+        if claim is None:
+            made.append(Gone(handle, one.words))
+        elif looked is None:
+            made.append(Gone(handle, one.words, Fate.UNTESTED))
+        else:
+            made.append(looked.gone(handle, claim))
+    return tuple(made)
 
 
 def _with_outcome(found: Columns) -> int:
     """Cases of which satisfaction, time, escalation or reopening is known."""
     some = (found.escalated != UNRECORDED) | (found.reopened != UNRECORDED)
     return int((some | ~np.isnan(found.csat) | ~np.isnan(found.minutes)).sum())
-
-
-def _phrasing(
-    connection: sqlite3.Connection, found: Columns, settings: Settings
-) -> list[Formulation]:
-    """Formulations of replies that go with satisfaction and reopening, within issues."""
-    replies = _replies(connection, found)
-    rows = np.array(sorted(replies), dtype=np.int64)
-    rows = rows[found.issue[rows] >= 0] if rows.size else rows
-    if not rows.size:
-        return []
-    texts = [replies[row] for row in rows.tolist()]
-    features = joined(way_features(texts), opening_features(texts, settings.min_support))
-    asked = [
-        Consequent("satisfaction", values=found.csat[rows]),
-        Consequent("reopened", ("no", "yes"), found.reopened[rows], told=(1,)),
-    ]
-    model = models.active(connection)
-    problems = found.issue
-    if model is not None:
-        problems = problems_of(connection, model.id, found.case_ids, found.issue)
-    _, issues = np.unique(problems[rows], return_inverse=True)
-    features = _across_issues(features, issues.astype(np.int32))
-    system = Factor("system", found.system.levels, found.system.codes[rows])
-    made = [
-        one
-        for consequent in asked  # each is a question of its own, corrected for by itself
-        for one in formulations(
-            features,
-            issues.astype(np.int32),
-            [consequent],
-            [system],
-            min_support=settings.min_support,
-            false_discovery=settings.false_discovery,
-        )
-    ]
-    return [replace(one, examples=tuple(int(rows[r]) for r in one.examples)) for one in made]
-
-
-def _across_issues(features: Features, issues: Codes) -> Features:
-    """Those that are used for several issues: else they are what is said, not how."""
-    spread = [np.unique(issues[features.column(j)]).size for j in range(len(features))]
-    return features.chosen([j for j, count in enumerate(spread) if count >= FEWEST_ISSUES])
-
-
-def _replies(connection: sqlite3.Connection, found: Columns) -> dict[int, str]:
-    """What was answered on each case, by place."""
-    rows = list(columns.replies(connection))
-    places = found.places(np.array([row[0] for row in rows], dtype=np.int64))
-    texts: dict[int, str] = {}
-    for place, (_, text) in zip(places.tolist(), rows, strict=True):
-        if place >= 0:
-            before = texts.get(place)
-            texts[place] = text if before is None else f"{before}\n{text}"
-    return texts
 
 
 def level_names(kb: KnowledgeBase, spoken_of: Collection[tuple[str, str]]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from kbagent.core.patterns.casetable import (
     Factor,
     Features,
     Kind,
+    features_from,
     features_of,
     joined,
 )
@@ -173,6 +174,15 @@ def _words(
         flags.append((queue.codes, len(queue.levels)))
     chosen = candidates(rows, issue.codes, len(issue.levels), flags)
     return chosen.features, max(0, chosen.considered - len(chosen.features))
+
+
+def term_features(connection: sqlite3.Connection, found: Columns, antecedent: str) -> Features:
+    """The cases with the term that a name like “printer” stands for; nothing for other names."""
+    term = antecedent[1:-1]
+    if antecedent != f"“{term}”":
+        return features_from([])
+    rows = _rows_of({term}, texts_of(connection, found))
+    return features_from([(antecedent, Kind.KEYWORD, cases) for cases in rows.values()])
 
 
 def _rows_of(vocabulary: set[str], texts: Iterator[str]) -> dict[str, Codes]:
