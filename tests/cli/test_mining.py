@@ -45,6 +45,15 @@ def test_what_cannot_be_understood_is_said(kbagent, words):
     assert words[1] in ran.err
 
 
+def test_conditions_of_a_verdict_stand_behind_it(kbagent):
+    ran = kbagent("patterns", "--since", "2026-01", "confirm", "p000000")
+    assert ran.code == 2
+    assert "behind it: kbagent patterns confirm PATTERN" in ran.err
+    ran = kbagent("patterns", "confirm", "p000000", "--since", "2026-01", "--where", "os=mac")
+    assert ran.code != 0
+    assert "p000000" in ran.err
+
+
 def test_the_page_is_written(kbagent, tmp_path):
     page = tmp_path / "report.html"
     assert kbagent("report", "--html", str(page)).code == 0

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.options import By, Format, FormatOption, Kb, Since, Where, folder_of, only
-from kbagent.cli.output import print_screen, tell, to_json, write
+from kbagent.cli.output import one_line, print_screen, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
-from kbagent.errors import BadValue
+from kbagent.errors import BadValue, UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
 
 app = typer.Typer(
@@ -43,6 +43,9 @@ def patterns(
 ) -> None:
     """Find what goes with what: words, times, customers, releases."""
     if context.invoked_subcommand is not None:
+        if where or since or zone != "UTC":
+            said = f"kbagent patterns {context.invoked_subcommand} PATTERN"
+            raise UsageError(what=f"Write --where, --since and --zone behind it: {said} …")
         return
     only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     from kbagent.cli.screens import patterns as screens
@@ -65,30 +68,62 @@ def patterns(
 
 
 @app.command()
-def confirm(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
+def confirm(
+    handle: Handle,
+    *,
+    where: Where = None,
+    since: Since = None,
+    zone: Zone = "UTC",
+    by: By = None,
+    kb: Kb = None,
+) -> None:
     """Say that a pattern is true; you are told when it stops to hold."""
-    _say(handle, "confirmed", zone, by, kb)
+    _say(handle, "confirmed", Narrowing(where=where, since=since), zone, by, kb)
 
 
 @app.command()
-def reject(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
+def reject(
+    handle: Handle,
+    *,
+    where: Where = None,
+    since: Since = None,
+    zone: Zone = "UTC",
+    by: By = None,
+    kb: Kb = None,
+) -> None:
     """Say that a pattern is not true; it is not shown again."""
-    _say(handle, "rejected", zone, by, kb)
+    _say(handle, "rejected", Narrowing(where=where, since=since), zone, by, kb)
 
 
 @app.command()
-def mute(handle: Handle, *, zone: Zone = "UTC", by: By = None, kb: Kb = None) -> None:
+def mute(
+    handle: Handle,
+    *,
+    where: Where = None,
+    since: Since = None,
+    zone: Zone = "UTC",
+    by: By = None,
+    kb: Kb = None,
+) -> None:
     """Do not show a pattern again, true as it may be."""
-    _say(handle, "muted", zone, by, kb)
+    _say(handle, "muted", Narrowing(where=where, since=since), zone, by, kb)
 
 
-def _say(handle: str, verdict: str, zone: str, by: str | None, kb: Kb) -> None:
+def _say(
+    handle: str, verdict: str, narrowing: Narrowing, zone: str, by: str | None, kb: Kb
+) -> None:
+    from kbagent.cli.screens.patterns import as_options
     from kbagent.usecases.mine import patterns as mining
+    from kbagent.usecases.mine.verdicts import Conditions
 
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        mining.say(base, handle, verdict, by=by, zone=zone_of(zone))
+        request = request_of(base, "", narrowing)
+        mining.say(base, handle, verdict, by=by, zone=zone_of(zone), request=request)
     other = "mute" if verdict == "confirmed" else "confirm"
-    write(f"{handle} is {verdict}; say otherwise: kbagent patterns {other} {handle}")
+    conditions = Conditions.of(request)
+    told = f" {one_line(str(conditions))}" if conditions else ""
+    more = as_options(conditions)
+    write(f"{handle} is {verdict}{told}; say otherwise: kbagent patterns {other} {handle}{more}")
 
 
 def zone_of(text: str) -> tzinfo:

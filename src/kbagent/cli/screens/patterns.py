@@ -1,5 +1,6 @@
 """Patterns in words a team lead understands, each with its counts, its doubt and its cases."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
 from kbagent.usecases.mine.fates import Fate, Gone
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
+from kbagent.usecases.mine.verdicts import Conditions
 
 SHARES, DELTA = "difference of shares", "Cliff's delta"
 HEADER = (
@@ -57,7 +59,21 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if found.muted:
         lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
     lines += _gone(found)
+    if found.elsewhere:
+        told = "; ".join(f"{one.handle}{as_options(one.conditions)}" for one in found.elsewhere)
+        text = f"Confirmed on a part of the cases, and tested when that is asked for: {told}"
+        lines += [Text(""), Text(text, "dim")]
     return Group(*lines)
+
+
+def as_options(conditions: Conditions) -> str:
+    """The conditions as one types them, behind a blank.
+
+    >>> as_options(Conditions(("plan=Crew plus",), "2025-03-01"))
+    " --where 'plan=Crew plus' --since 2025-03-01"
+    """
+    typed = [f" --where {shlex.quote(one_line(one))}" for one in conditions.where]
+    return "".join(typed) + (f" --since {conditions.since}" if conditions.since else "")
 
 
 def _gone(found: Patterns) -> list[RenderableType]:
@@ -136,7 +152,12 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
             {"version": one.version, "at": one.at, "told": one.told} for one in found.releases
         ],
         "patterns": [
-            {**_row(one, found), "explains": list(one.pattern.explains), "cases": list(one.cases)}
+            {
+                **_row(one, found),
+                "said_under": _conditions(one.under),
+                "explains": list(one.pattern.explains),
+                "cases": list(one.cases),
+            }
             for one in found.told
         ],
         "only_apparent": [
@@ -151,8 +172,16 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "zone": found.zone,
         "same_as": [{"level": level, "outcome": name} for level, name in found.same],
         "muted": found.muted,
+        "confirmed_elsewhere": [
+            {"id": one.handle, "claim": one.words, "under": _conditions(one.conditions)}
+            for one in found.elsewhere
+        ],
         "no_longer_found": [_gone_row(one) for one in found.gone],
     }
+
+
+def _conditions(under: Conditions) -> dict[str, Any] | None:
+    return {"where": list(under.where), "since": under.since or None} if under else None
 
 
 def _gone_row(one: Gone) -> dict[str, Any]:
@@ -310,7 +339,7 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
             f" {pattern.issues} problems that were answered both ways"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
-    mark = f"  ({one.said})" if one.said else ""
+    mark = f"  ({f'{one.said} {one_line(str(one.under), 60)}'.strip()})" if one.said else ""
     lines: list[RenderableType] = [
         Text(f"{one.handle}  {subject}: {sentence}{mark}", "bold"),
         Padding(Text(figures_line), (0, 0, 0, 9)),

@@ -7,7 +7,7 @@ that worked) and says afterwards what people said of a pattern. Does not test an
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
@@ -21,7 +21,7 @@ from kbagent.store import cases, decisions, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.releases import Release
 from kbagent.usecases.mine import signs
-from kbagent.usecases.mine.claims import Claim, kept_claim
+from kbagent.usecases.mine.claims import Claim
 from kbagent.usecases.mine.columns import (
     NOTHING,
     Columns,
@@ -35,12 +35,21 @@ from kbagent.usecases.mine.fates import Fate, Gone, Looked
 from kbagent.usecases.mine.replies import replies_of
 from kbagent.usecases.mine.signs import NO_SIGNS, Signs
 from kbagent.usecases.mine.table import case_table, is_itself, same_facts, without_same
+from kbagent.usecases.mine.verdicts import (
+    ALL_CASES,
+    DECISION,
+    MUTED,
+    REJECTED,
+    Conditions,
+    Verdict,
+    Verdicts,
+    verdicts_of,
+)
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.retrieve.scope import scope_of
 
 FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
-DECISION = "pattern"
 MOST_AT_ONCE = 20_000
 """Cases up to which patterns are looked for while a new ticket waits: some seconds."""
 LEAST_LIFT = 1.1
@@ -62,12 +71,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A pattern with its handle, what people said of it, and its examples by name."""
+    """A pattern with its handle, what people said of it, and its examples by name.
+
+    `under` are the conditions under which they said so.
+    """
 
     handle: str
     pattern: Pattern | Formulation
     said: str
     cases: tuple[str, ...]
+    under: Conditions = ALL_CASES
 
     @property
     def kind(self) -> Kind:
@@ -81,7 +94,8 @@ class Patterns:
 
     `tested` pairs were looked at, `supported` is what a side needed; `told` are those of the
     `found` patterns that are as strong and of the kind asked for. `gone` are patterns that a
-    person confirmed and that are not found on these cases now. `zone` is the one that hours are of.
+    person confirmed under these conditions and that are not found now; those confirmed on a part
+    of the cases, where all are looked at, are `elsewhere`. `zone` is the one that hours are of.
     `signs` are what they say of a new ticket, whatever people said of them.
     `there` tells of all cases, `where` the conditions on those that were looked at.
     `same` are levels that say nothing else than another consequent: (queue 7, escalated).
@@ -101,6 +115,7 @@ class Patterns:
     signs: Signs = NO_SIGNS
     zone: str = "UTC"
     same: tuple[tuple[str, str], ...] = ()
+    elsewhere: tuple[Verdict, ...] = ()
     there: There = NOTHING
     where: tuple[str, ...] = ()
 
@@ -129,8 +144,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     everything = asked.request == Request("") and asked.zone == UTC
     if everything and looked is not None:
         signs.keep(kb, found, foretold)
-    said = _said(connection)
-    told = _told(connection, found, by_handle, said)
+    said, here = verdicts_of(connection), Conditions.of(asked.request)
+    told = _told(connection, found, by_handle, said, here)
     shown = [one for one in told if asked.kind in (None, one.kind)]
     if asked.kind is not None:
         apparent = tuple(one for one in apparent if one.kind is asked.kind)
@@ -147,8 +162,12 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         names=level_names(kb, spoken_of),
         releases=tuple(released),
         muted=len(by_handle) - len(told),
-        # a part of the cases proves nothing gone
-        gone=_gone(said, by_handle, looked, zone) if asked.request == Request("") else (),
+        gone=_gone(said, by_handle, looked, zone, here) if here.say_all_of(asked.request) else (),
+        elsewhere=tuple(
+            one
+            for one in said.confirmed()
+            if one.conditions and not here and one.handle not in by_handle
+        ),
         signs=foretold,
         zone=zone,
         same=tuple(looked.same) if looked else (),
@@ -193,7 +212,7 @@ def known_signs(kb: KnowledgeBase, found: Columns) -> Signs:
     if known is None:
         kb.notify("patterns are not known yet: `kbagent patterns` finds and keeps them")
         return NO_SIGNS
-    return known.with_verdicts({key: one.verdict for key, one in _said(kb.connection).items()})
+    return known.with_verdicts(verdicts_of(kb.connection).on_all_cases())
 
 
 def kind_named(text: str | None) -> Kind | None:
@@ -212,26 +231,32 @@ def kind_named(text: str | None) -> Kind | None:
 
 
 def say(
-    kb: KnowledgeBase, handle: str, verdict: str, *, by: str | None = None, zone: tzinfo = UTC
+    kb: KnowledgeBase,
+    handle: str,
+    verdict: str,
+    *,
+    by: str | None = None,
+    zone: tzinfo = UTC,
+    request: Request | None = None,
 ) -> None:
     """Note what a person thinks of a pattern: confirmed, rejected or muted.
 
-    `zone` is the one in which the pattern was seen.
+    `zone` and the conditions of `request` are those under which the pattern was seen.
 
     Raises:
         UnknownHandle: no such pattern is found in this knowledge base.
     """
-    known = _said(kb.connection).get(handle)
+    request = request or Request("")
+    here = Conditions.of(request)
+    known = verdicts_of(kb.connection).exactly(handle, here)
     if known is None:
-        told = patterns(kb, Asked(zone=zone)).told
-        claims = (Claim.of(one.pattern) for one in told if one.handle == handle)
-        claim = next(claims, None)
+        told = patterns(kb, Asked(request, zone=zone)).told
+        claim = next((Claim.of(one.pattern) for one in told if one.handle == handle), None)
         if claim is None:
-            hint = "`kbagent patterns` shows them; mind its --zone."
+            hint = "`kbagent patterns` shows them; give its --where, --since and --zone here too."
             raise UnknownHandle(handle=handle, hint=hint)
-        known = _Said(verdict, claim.words, str(zone), claim)
-    kept = known.claim.data if known.claim is not None else {}
-    data = {"pattern": handle, "verdict": verdict, "words": known.words, "zone": known.zone, **kept}
+        known = Verdict(handle, verdict, claim.words, str(zone), claim, here)
+    data = replace(known, verdict=verdict).data
     with kb.database.write() as connection:
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
 
@@ -258,67 +283,48 @@ def _has_lift(one: Pattern | Formulation, least: float) -> bool:
     return max(one.effect.lift, 1 / max(one.effect.lift, 1e-9)) >= least
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The latest verdict on a pattern, what it says, and the time zone it was seen in.
-
-    `claim` is None where only words were kept that cannot be read.
-    """
-
-    verdict: str
-    words: str
-    zone: str
-    claim: Claim | None
-
-
-def _said(connection: sqlite3.Connection) -> dict[str, _Said]:
-    return {
-        one.data["pattern"]: _Said(
-            one.data["verdict"],
-            one.data.get("words", ""),
-            one.data.get("zone", "UTC"),
-            kept_claim(one.data),
-        )
-        for one in decisions.standing(connection, DECISION)
-    }
-
-
 def _told(
     connection: sqlite3.Connection,
     found: Columns,
     by_handle: Mapping[str, Pattern | Formulation],
-    said: Mapping[str, _Said],
+    said: Verdicts,
+    here: Conditions,
 ) -> list[Told]:
     """The patterns that people did not ask to hide, with what they said and the examples' names."""
-    verdicts = {handle: said[handle].verdict if handle in said else "" for handle in by_handle}
-    shown = {h: p for h, p in by_handle.items() if verdicts[h] not in ("muted", "rejected")}
+    verdicts = {handle: said.on(handle, here) for handle in by_handle}
+    hidden = {h for h, one in verdicts.items() if one and one.verdict in (MUTED, REJECTED)}
+    shown = {handle: one for handle, one in by_handle.items() if handle not in hidden}
     wanted = [int(found.case_ids[row]) for one in shown.values() for row in one.examples]
     refs = {key: case.ref for key, case in cases.by_ids(connection, wanted).items()}
-    return [
-        Told(h, one, verdicts[h], tuple(refs[int(found.case_ids[row])] for row in one.examples))
-        for h, one in shown.items()
-    ]
+    made = []
+    for handle, pattern in shown.items():
+        names = tuple(refs[int(found.case_ids[row])] for row in pattern.examples)
+        one = verdicts[handle]
+        told = Told(handle, pattern, "", names)
+        made.append(replace(told, said=one.verdict, under=one.conditions) if one else told)
+    return made
 
 
 def _gone(
-    said: Mapping[str, _Said],
+    said: Verdicts,
     by_handle: Mapping[str, Pattern | Formulation],
     looked: Looked | None,
     zone: str,
+    here: Conditions,
 ) -> tuple[Gone, ...]:
-    """The confirmed patterns that are not found; those of hours only in their own time zone."""
+    """What was confirmed of these cases and is not found; hours only in their own time zone."""
     made = []
-    for handle, one in sorted(said.items()):
+    for one in said.confirmed(here):
         claim = one.claim
         anywhere = claim is not None and claim.kind is not Kind.TIMING
-        if one.verdict != "confirmed" or handle in by_handle or not (anywhere or one.zone == zone):
+        if one.handle in by_handle or not (anywhere or one.zone == zone):
             continue
         if claim is None:
-            made.append(Gone(handle, one.words))
+            made.append(Gone(one.handle, one.words))
         elif looked is None:
-            made.append(Gone(handle, one.words, Fate.UNTESTED))
+            made.append(Gone(one.handle, one.words, Fate.UNTESTED))
         else:
-            made.append(looked.gone(handle, claim))
+            made.append(looked.gone(one.handle, claim))
     return tuple(made)
 
 
