@@ -141,7 +141,31 @@ class Item:
             head = " " * self.cells
 
 
-RenderableType = Text | Padding | Group | Item
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Things in a row, a comma between two; a line ends between them, never within one that fits.
+
+    >>> draw(Row(("one 1", "two 2", "three 3")), 14)
+    'one 1, two 2,\\nthree 3'
+    """
+
+    things: tuple[str, ...]
+    style: str = field(default="")
+
+    def lines(self, width: int) -> Iterator[list[Run]]:
+        """As many things on a line as fit."""
+        line = ""
+        for place, thing in enumerate(self.things):
+            told = thing + "," * (place < len(self.things) - 1)
+            longer = f"{line} {told}" if line else told
+            if line and cell_len(longer) > width:
+                yield from Text(line, self.style).lines(width)
+                longer = told
+            line = longer
+        yield from Text(line, self.style).lines(width)
+
+
+RenderableType = Text | Padding | Group | Item | Row
 
 
 def draw(part: RenderableType, width: int, *, colour: bool = False) -> str:

@@ -1,5 +1,6 @@
 """The planted stories of the sample data are found and told; where there is little, it is said."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta, timezone
 
@@ -227,6 +228,22 @@ def test_the_screen_fits_and_tells(found):
     rows = patterns_json(found)["patterns"]
     assert len(rows) == len(found.told)
     assert len(patterns_csv(found).splitlines()) == len(rows) + 1
+
+
+def test_a_word_that_foretells_an_issue_can_be_confirmed_from_the_screen(sample):
+    screen = draw(format_patterns(patterns(sample, Asked())), 80)
+    words = screen.partition("Words and form that foretell an issue")[2]
+    shown = re.findall(r"(“\w+”) (\d+)× \((p[0-9a-f]{6})\)", words)
+    by_handle = {one.handle: one.pattern for one in patterns(sample, Asked()).told}
+    assert len(shown) > 5
+    for word, lift, handle in shown:
+        assert by_handle[handle].antecedent == word
+        assert f"{by_handle[handle].effect.lift:.0f}" == lift
+    word, lift, handle = shown[0]
+    say(sample, handle, "confirmed")
+    screen = draw(format_patterns(patterns(sample, Asked())), 80)
+    assert f"{word} {lift}× ({handle}, confirmed)" in screen
+    assert max(map(len, screen.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

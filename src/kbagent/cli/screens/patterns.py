@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
-from kbagent.cli.page import Group, Item, Padding, RenderableType, Text
+from kbagent.cli.page import Group, Item, Padding, RenderableType, Row, Text
 from kbagent.cli.screens import claims, figures
 from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
@@ -16,6 +16,8 @@ from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_o
 from kbagent.usecases.mine.verdicts import Conditions
 
 SHARES, DELTA = "difference of shares", "Cliff's delta"
+MOST_WORDS = 8
+"""Words on the screen for each issue that they foretell."""
 HEADER = (
     "id",
     "kind",
@@ -304,7 +306,10 @@ def _points_to_issue(one: Told) -> bool:
 
 
 def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
-    """The words and the form that foretell an issue, issue by issue: what a router would see."""
+    """The words and the form that foretell an issue, issue by issue: what a router would see.
+
+    Each with the id by which it can be confirmed, rejected or muted.
+    """
     if not pointing:
         return []
     by_issue: dict[str, list[str]] = {}
@@ -314,13 +319,16 @@ def _words(pointing: Sequence[Told], found: Patterns) -> list[RenderableType]:
             if pattern.z < 0:  # what an issue is not about is no news
                 continue
             told = f"{one_line(pattern.antecedent, 30)} {pattern.effect.lift:.0f}×"
-            by_issue.setdefault(
-                claims.level(pattern.consequent, pattern.level, found.names), []
-            ).append(told)
+            said = _said(one)
+            told += f" ({one.handle}, {said})" if said else f" ({one.handle})"
+            name = claims.level(pattern.consequent, pattern.level, found.names)
+            by_issue.setdefault(name, []).append(told)
     lines: list[RenderableType] = [Text(""), Text("Words and form that foretell an issue", "bold")]
     for name, shown in by_issue.items():
         lines.append(Text(f"  {name}"))
-        lines.append(Padding(Text(", ".join(shown[:8]), "dim"), (0, 0, 0, 4)))
+        left = len(shown) - MOST_WORDS
+        things = [*shown[:MOST_WORDS], *([f"and {left} more in --format json"] if left > 0 else [])]
+        lines.append(Padding(Row(tuple(things), "dim"), (0, 0, 0, 4)))
     return lines
 
 
@@ -339,7 +347,8 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
             f" {pattern.issues} problems that were answered both ways"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
-    mark = f"  ({f'{one.said} {one_line(str(one.under), 60)}'.strip()})" if one.said else ""
+    said = _said(one)
+    mark = f"  ({said})" if said else ""
     lines: list[RenderableType] = [
         Text(f"{one.handle}  {subject}: {sentence}{mark}", "bold"),
         Padding(Text(figures_line), (0, 0, 0, 9)),
@@ -351,6 +360,11 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
         notes.append("such as " + ", ".join(one_line(ref, 24) for ref in one.cases[:3]))
     lines += [Padding(Text(note, "dim"), (0, 0, 0, 9)) for note in notes]
     return lines
+
+
+def _said(one: Told) -> str:
+    """What people said of it, and of which cases."""
+    return f"{one.said} {one_line(str(one.under), 60)}".strip() if one.said else ""
 
 
 def _compared(one: Formulation) -> str:
