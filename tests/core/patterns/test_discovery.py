@@ -230,6 +230,29 @@ def test_a_pattern_that_stopped_is_retired_and_says_until_when() -> None:
     assert (pattern.lifetime.first, pattern.lifetime.last) == (0, 14)
 
 
+def releases(until: int) -> Discovery:
+    """A version that is seen in the months 10 to `until` of 24, and has its own issue."""
+    rng = RNG(13)
+    month = np.sort(rng.integers(0, 24, 6000)).astype(np.int32)
+    has = (rng.random(6000) < 0.2) & (month >= 10) & (month <= until)
+    hit = rng.random(6000) < np.where(has, 0.5, 0.02)
+    table = CaseTable.of([], features_from([word("version=4.2", has)]), month)
+    return discover(table, [flags("hit", hit)])
+
+
+def test_a_pattern_whose_cases_ended_says_so() -> None:
+    (pattern,) = releases(13).patterns
+    life = pattern.lifetime
+    assert (life.first, life.last, life.state) == (10, 13, State.ENDED)
+
+
+@pytest.mark.parametrize("until", [22, 23])
+def test_a_pattern_of_the_latest_cases_goes_on(until: int) -> None:
+    (pattern,) = releases(until).patterns
+    assert pattern.lifetime.state is State.HOLDING
+    assert pattern.lifetime.last == 23
+
+
 def test_a_stated_pattern_is_tested_by_itself() -> None:
     """Its numbers are those of the discovery; only nothing else is corrected for."""
     industry, has, escalated = confounded(6000)

@@ -131,6 +131,23 @@ def test_a_case_counts_for_each_of_its_versions(shared_sample, found):
         )
 
 
+def test_when_the_problem_of_a_release_ended_is_told(shared_sample, found):
+    (one,) = told_of(found, "version=4.2", "issue")
+    first, last = shared_sample.connection.execute(
+        """SELECT substr(min(opened_at), 1, 7), substr(max(opened_at), 1, 7) FROM facet_values
+        JOIN case_facets ON facet_id = facet_values.id JOIN cases ON cases.id = case_id
+        JOIN memberships USING (case_id)
+        WHERE name = 'version' AND value = '4.2' AND issue_id = ?""",
+        (int(one.pattern.level[1:]),),
+    ).fetchone()
+    screen = draw(format_patterns(found, limit=50), 80)
+    assert f"cases from {first} to {last}; none since" in screen
+    rows = {row["id"]: row for row in patterns_json(found)["patterns"]}
+    assert (rows[one.handle]["state"], rows[one.handle]["months"]) == ("ended", [first, last])
+    (evening,) = told_of(found, "hour=18-24", "escalated")
+    assert rows[evening.handle]["state"] == "holding"
+
+
 def test_a_release_is_the_first_case_that_bears_its_version(desk: Desk):
     both = ["4.9", "4.10"]  # the text of the newer one comes first
     desk.bring(

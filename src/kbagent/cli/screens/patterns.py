@@ -156,6 +156,7 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
         "patterns": [
             {
                 **_row(one, found),
+                "months": _months(one.pattern),
                 "said_under": _conditions(one.under),
                 "explains": list(one.pattern.explains),
                 "cases": list(one.cases),
@@ -182,26 +183,27 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
     }
 
 
+def _months(one: Pattern | Formulation | None) -> list[str] | None:
+    """The first and the last month in which it holds, or held."""
+    if not isinstance(one, Pattern):
+        return None
+    return [f"{month_of(month):%Y-%m}" for month in (one.lifetime.first, one.lifetime.last)]
+
+
 def _conditions(under: Conditions) -> dict[str, Any] | None:
     return {"where": list(under.where), "since": under.since or None} if under else None
 
 
 def _gone_row(one: Gone) -> dict[str, Any]:
     alone = one.alone
-    row: dict[str, Any] = {
+    return {
         "id": one.handle,
         "claim": one.words,
         "fate": str(one.fate),
         "told_with": one.under or None,
         "p": None if alone is None else alone.p,
-        "months": None,
+        "months": _months(alone),
     }
-    if isinstance(alone, Pattern) and alone.lifetime.state is State.RETIRED:
-        row["months"] = [
-            f"{month_of(alone.lifetime.first):%Y-%m}",
-            f"{month_of(alone.lifetime.last):%Y-%m}",
-        ]
-    return row
 
 
 def patterns_csv(found: Patterns) -> str:
@@ -411,6 +413,8 @@ def _notes(pattern: Pattern) -> list[str]:
     life = pattern.lifetime
     if life.state is State.RETIRED:
         notes.append(f"no longer holds: {_span(pattern)} only")
+    elif life.state is State.ENDED:
+        notes.append(f"cases from {_span(pattern)}; none since")
     else:
         notes.append(f"holds since {month_of(life.first):%Y-%m}")
     if pattern.reversal:

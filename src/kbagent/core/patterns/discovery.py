@@ -25,7 +25,7 @@ from kbagent.core.patterns.contingency import (
     risk_difference,
     shrunk_lift,
 )
-from kbagent.core.patterns.lifetime import Lifetime, lifetime
+from kbagent.core.patterns.lifetime import Lifetime, lifetime, with_end
 from kbagent.core.patterns.multiplicity import q_values
 from kbagent.core.patterns.screening import rank_scores, stratification
 from kbagent.core.patterns.subsumption import Claim, folded
@@ -388,6 +388,8 @@ def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
     """Excess and variance per period, expectations within period.
 
     It holds no sooner than the first case with the antecedent, nor than the first of the level.
+    Its cases are those with both; where it is about numbers or makes a level rarer, all those
+    with the antecedent.
     """
     when, rows = where.table.when, where.table.features.column(hit.j)
     periods, codes = np.unique(when, return_inverse=True)
@@ -403,7 +405,11 @@ def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
     first = int(periods[with_it > 0][0])
     if where.consequent.codes is not None and sums.any():
         first = max(first, int(periods[sums > 0][0]))
-    return replace(found, first=max(found.first, first))
+    found = replace(found, first=max(found.first, first))
+    likelier = where.consequent.codes is not None and where.z[hit.j, hit.k] > 0
+    both = np.bincount(codes[rows], weights=scores[rows], minlength=sizes.size)
+    own = np.asarray(both if likelier else with_it, dtype=np.float64)
+    return with_end(found, periods.astype(np.int64), own, sizes.astype(np.float64))
 
 
 def _examples(where: Tested, hit: _Hit, count: int) -> tuple[int, ...]:

@@ -22,12 +22,19 @@ runs of 30 periods exceed it in under 1 % of histories."""
 GONE_BAR = 3.0
 """Standard errors by which the effect since must fall short of the effect before."""
 
+MISSING = 5.0
+"""Cases that must be missing since for a pattern to have ended: chance alone leaves as many out in
+under 1 % of histories (e^−5)."""
+WELL_BEFORE = 2
+"""Periods between the last case of such a pattern and the newest case."""
+
 
 class State(StrEnum):
-    """Whether a pattern still holds."""
+    """Whether a pattern still holds; of one that ended no case has come since."""
 
     HOLDING = "holding"
     RETIRED = "retired"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,30 @@ def lifetime(periods: NDArray[np.int64], excess: Floats, variance: Floats) -> Li
     gone = j + 1 < periods.size and _fell(d[i, j], v[i, j], d[j + 1, -1], v[j + 1, -1])
     last = periods[j] if gone else periods[-1]
     return Lifetime(int(periods[i]), int(last), State.RETIRED if gone else State.HOLDING)
+
+
+def with_end(found: Lifetime, periods: NDArray[np.int64], own: Floats, sizes: Floats) -> Lifetime:
+    """The same, or that it ended, where its cases lie in a time that was over well before now.
+
+    `own` are the pattern's cases and `sizes` all cases of each period; `periods` ascend. Had they
+    gone on to come as often as in their time, at least `MISSING` would have come since.
+
+    >>> months, own = np.arange(6), np.array([0.0, 9, 8, 0, 0, 0])
+    >>> holding = Lifetime(1, 5, State.HOLDING)
+    >>> with_end(holding, months, own, np.full(6, 50.0))
+    Lifetime(first=1, last=2, state=<State.ENDED: 'ended'>)
+    >>> with_end(holding, months, own / 8, np.full(6, 50.0)) == holding
+    True
+    """
+    there = np.flatnonzero(own)
+    if found.state is not State.HOLDING or not there.size:
+        return found
+    first, last = int(there[0]), int(there[-1])
+    rate = float(own.sum() / sizes[first : last + 1].sum())
+    over = int(periods[-1] - periods[last]) >= WELL_BEFORE
+    if not over or rate * float(sizes[last + 1 :].sum()) < MISSING:
+        return found
+    return Lifetime(int(periods[first]), int(periods[last]), State.ENDED)
 
 
 def _fell(d_before: float, v_before: float, d_since: float, v_since: float) -> bool:

@@ -83,8 +83,12 @@ NO_SIGNS = Signs()
 
 
 def signs_from(found: Iterable[tuple[str, Pattern]], releases: Sequence[Release]) -> Signs:
-    """What these patterns (with their handles) say of a new ticket: those that hold today."""
-    every = [_sign(handle, one) for handle, one in found if one.lifetime.state is State.HOLDING]
+    """What these patterns (with their handles) say of a new ticket: those that hold today.
+
+    One whose cases ended holds: a ticket that shows it is the next of them.
+    """
+    holding = ((handle, one) for handle, one in found if one.lifetime.state is not State.RETIRED)
+    every = [_sign(handle, one) for handle, one in holding]
     every.sort(key=lambda one: (-abs(one.z), one.handle))
     return Signs(tuple(every), tuple((one.version, one.at) for one in releases))
 
