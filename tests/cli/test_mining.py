@@ -1,7 +1,10 @@
 """`patterns`, `emerging`, `release` and `report` on few cases, in every format they write."""
 
+import re
+
 import pytest
 
+from kbagent.cli.options import Format
 from kbagent.store.knowledge_base import create_knowledge_base
 from tests.cli.conftest import invoke, write_export
 from tests.fakes.desk import ticket
@@ -22,9 +25,22 @@ def test_every_format_is_written_and_harmless(kbagent, words, form):
         assert max(map(len, ran.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_a_format_that_is_not_written_is_refused(kbagent, words):
-    assert kbagent(*words, "--format", "jsonl").code == 2
+@pytest.mark.parametrize(
+    "words",
+    [*COMMANDS, ("evaluate",), ("doctor",), ("issue", "list"), ("rules", "list"), ("search",)],
+)
+def test_the_help_offers_the_formats_that_are_written_and_no_other(kbagent, words):
+    offered = re.search(r"--format <([a-z|]+)>", kbagent(*words, "--help").out)[1].split("|")
+    assert offered[:2] == ["table", "json"]
+    asked = [*words, "printer"] if words == ("search",) else words
+    for form in Format:
+        ran = kbagent(*asked, "--format", form)
+        assert (ran.code != 2) == (form in offered), ran.err
+        if form in offered and form.startswith("json"):
+            assert ran.out[0] in "{["
+        if form not in offered:
+            refused = re.search(r"is not one of (.*)\.", ran.err)[1]
+            assert refused.replace("'", "").split(", ") == offered
 
 
 def test_a_release_is_told_and_listed(kbagent):

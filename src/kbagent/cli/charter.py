@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kbagent.cli.editor import edited
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, read_text
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of, read_text
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.errors import UsageError
 from kbagent.store.knowledge_base import KnowledgeBase, open_knowledge_base
@@ -85,12 +85,11 @@ def edit(
     )
 
 
-def history(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def history(*, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show every version of the policy file."""
     from kbagent.cli.screens import charter as screens
     from kbagent.usecases.revise.charter.amendment import versions
 
-    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         rows = screens.history_rows(versions(base))
     if output is Format.JSON:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import Format, Kb, LinesFormat, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.screens import copies as screens
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -20,7 +20,7 @@ restore = typer.Typer()
 def back_up(
     file: Annotated[Path, typer.Argument(help="Where to write it, for example kb.backup.gz.")],
     *,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Write a checked, compressed copy while others work."""
@@ -36,7 +36,7 @@ def bring_back(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the knowledge base that is there.")
     ] = False,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Bring back a backup or an exported knowledge base."""

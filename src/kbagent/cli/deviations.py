@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens import deviations as screens
 from kbagent.errors import UnknownHandle
@@ -19,11 +19,10 @@ app = typer.Typer(no_args_is_help=True, help="See what checks caught and what th
 def list_deviations(
     *,
     limit: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many.")] = 20,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show the newest deviations: step, check, expected, observed, correction."""
-    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = deviations.latest(base.connection, limit)
     if output is Format.TABLE:
@@ -33,11 +32,10 @@ def list_deviations(
 
 
 @app.command()
-def stats(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def stats(*, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show which checks earn their keep: how often an alarm was right, what it cost."""
     from kbagent.usecases.learn.checks import check_statistics
 
-    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = check_statistics(base)
     if output is Format.TABLE:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import Format, Kb, LinesFormat, folder_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens import doctor as screens
 from kbagent.errors import Damaged, ExitCode
@@ -24,7 +24,7 @@ def doctor(
     yes: Annotated[
         bool, typer.Option("--yes", help="Answer every question of --repair with yes.")
     ] = False,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Check everything that is stored, and mend what can be."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import By, Format, Kb, TablesFormat, folder_of
 from kbagent.cli.output import one_line, print_screen, tell, to_csv, to_json, to_markdown, write
 from kbagent.cli.requests import end_of, start_of
 from kbagent.errors import UsageError
@@ -23,11 +23,10 @@ def rising(
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="With the cases up to this day only.")
     ] = None,
-    output: FormatOption = Format.TABLE,
+    output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """See what is rising now, what is behind it, and what worked before."""
-    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     from kbagent.cli.screens import emerging as screens
     from kbagent.usecases.mine import emerging as mining
 
@@ -69,9 +68,8 @@ def add(
 
 
 @release.command("list")
-def list_releases(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def list_releases(*, output: TablesFormat = Format.TABLE, kb: Kb = None) -> None:
     """List the releases that are known, and where from."""
-    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     from kbagent.cli.screens import emerging as screens
     from kbagent.usecases.mine.emerging import all_releases
 

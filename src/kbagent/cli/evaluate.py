@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.errors import UsageError
@@ -37,15 +37,13 @@ def evaluate(
         str | None,
         typer.Option("--by-facet", metavar="NAME", help="With --routing: the facet of the queue."),
     ] = None,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Replay the past: would what worked have come first?"""
     from kbagent.cli.screens import evaluation as screens
     from kbagent.usecases.evaluate.evaluation import evaluate as run
 
-    if output not in (Format.TABLE, Format.JSON):
-        raise UsageError(what="An evaluation is written as table or json.")
     if calibration or plot is not None:
         _calibration(output, plot, kb)
         return

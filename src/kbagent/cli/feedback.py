@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, read_text
+from kbagent.cli.options import By, Format, FormatOption, Kb, ScreenFormat, folder_of, read_text
 from kbagent.cli.output import print_screen, screen_width, tell, to_csv, to_json, to_markdown, write
 from kbagent.cli.screens import feedback as screens
 from kbagent.errors import ExitCode
@@ -74,11 +74,10 @@ def undo(
 def import_file(
     file: Annotated[Path, typer.Argument(help="A CSV with id, outcome, case, resolution, …")],
     *,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Bring in outcomes from a closing script; importing twice changes nothing."""
-    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         done = import_outcomes(base, read_text(file))
     if output is Format.TABLE:

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from kbagent.cli.options import Format, Kb, folder_of, read_text
+from kbagent.cli.options import Format, Kb, SummaryFormat, folder_of, read_text
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import importing
 from kbagent.cli.screens import importing as screens
 from kbagent.core.text.redaction import Redactor, custom_patterns
-from kbagent.errors import ExitCode, UsageError
+from kbagent.errors import ExitCode
 from kbagent.model.importing import ImportSummary
 from kbagent.store.knowledge_base import (
     DATABASE_NAME,
@@ -58,9 +58,7 @@ def import_files(
     rejects: Annotated[
         Path | None, typer.Option("--rejects", metavar="FILE", help="Where bad rows go.")
     ] = None,
-    output: Annotated[
-        Format, typer.Option("--output", help="How the summary is written: table or json.")
-    ] = Format.TABLE,
+    output: SummaryFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Bring in cases from ticket exports."""
@@ -108,8 +106,6 @@ def _target(folder: Path, *, dry_run: bool) -> Iterator[KnowledgeBase]:
 def _render(summary: ImportSummary, output: Format) -> None:
     if output is Format.JSON:
         write(to_json(screens.import_json(summary)))
-    elif output is Format.TABLE:
-        print_screen(screens.format_import(summary, width=screen_width()))
     else:
-        raise UsageError(what="--output is table or json here.")
+        print_screen(screens.format_import(summary, width=screen_width()))
     sys.stdout.flush()

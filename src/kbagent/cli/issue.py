@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, TablesFormat, folder_of
 from kbagent.cli.output import one_line, print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens import issues as screens
 from kbagent.cli.screens.details import format_details
@@ -31,7 +31,7 @@ def list_issues(
         bool, typer.Option("--by-gap", help="Longest silence first: back after a long time.")
     ] = False,
     limit: Limit = 30,
-    output: FormatOption = Format.TABLE,
+    output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """List issues, the most frequent first."""
@@ -57,7 +57,7 @@ def list_issues(
 
 
 @app.command()
-def show(issue: Issue, *, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def show(issue: Issue, *, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show an issue with every instance and resolution."""
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = details_of(base, f"i{families.issue_number(issue)}")
@@ -162,7 +162,7 @@ def history(
     ] = None,
     *,
     limit: Limit = 20,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show what people decided about issues, or why a case is where it is."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -20,7 +20,7 @@ def learn(
     checks: Annotated[
         bool, typer.Option("--checks", help="Learn the checks and confidence of `solve` instead.")
     ] = False,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     by: By = None,
     kb: Kb = None,
 ) -> None:

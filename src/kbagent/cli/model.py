@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import one_line, tell, to_json, write
 from kbagent.store import models
 from kbagent.store.encoder.weights import DEFAULT_MODEL
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="See or change the encoder.")
 
 
 @app.command("list")
-def list_models(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def list_models(*, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show the encoders of which this knowledge base has vectors."""
     from kbagent.store import passages
 

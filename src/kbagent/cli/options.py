@@ -1,9 +1,10 @@
 """Options that several commands share, and how they become values."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,9 +48,31 @@ class Format(StrEnum):
     MD = "md"
 
 
-FormatOption = Annotated[
-    Format, typer.Option("--format", "-f", help="How the answer is written.", show_default=True)
-]
+def _written(
+    *allowed: Format, names: Sequence[str] = ("--format", "-f"), what: str = "the answer"
+) -> Any:
+    """The option of a command that writes these formats: its help and refusals name no other."""
+    part = StrEnum("Format", {one.name: one.value for one in allowed})  # type: ignore[misc]
+    told = f"How {what} is written."
+    return Annotated[part, typer.Option(*names, help=told, show_default=True, callback=_format)]
+
+
+def _format(value: str) -> Format:
+    return Format(value)
+
+
+if TYPE_CHECKING:  # a command gets a `Format`, whichever of them it lets one choose
+    FormatOption = Annotated[Format, None]
+    ScreenFormat = Annotated[Format, None]
+    LinesFormat = Annotated[Format, None]
+    TablesFormat = Annotated[Format, None]
+    SummaryFormat = Annotated[Format, None]
+else:
+    FormatOption = _written(*Format)
+    ScreenFormat = _written(Format.TABLE, Format.JSON)
+    LinesFormat = _written(Format.TABLE, Format.JSON, Format.JSONL)
+    TablesFormat = _written(Format.TABLE, Format.JSON, Format.CSV, Format.MD)
+    SummaryFormat = _written(Format.TABLE, Format.JSON, names=["--output"], what="the summary")
 
 
 def folder_of(kb: Path | None) -> Path:
@@ -75,17 +98,6 @@ def _facet(text: str) -> tuple[str, str]:
     if not separator or not name.strip():
         raise BadValue(name="--facet", value=text, reason="write NAME=VALUE")
     return name.strip(), value.strip()
-
-
-def only(output: Format, *allowed: Format) -> None:
-    """Refuse a format that this command does not write, instead of writing another one.
-
-    Raises:
-        UsageError: `output` is none of `allowed`.
-    """
-    if output not in allowed:
-        names = ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
-        raise UsageError(what=f"This command writes {names}, not {output}.")
 
 
 def text_of(words: list[str] | None, file: Path | None) -> str:

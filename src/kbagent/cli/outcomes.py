@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import By, Format, Kb, LinesFormat, folder_of
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.screens import feedback as screens
 from kbagent.errors import BadValue
@@ -45,11 +45,10 @@ def _command(verdict: Verdict, told: str) -> typer.Typer:
         csat: Csat = None,
         minutes: Minutes = None,
         escalated: Escalated = None,
-        output: FormatOption = Format.TABLE,
+        output: LinesFormat = Format.TABLE,
         by: By = None,
         kb: Kb = None,
     ) -> None:
-        only(output, Format.TABLE, Format.JSON, Format.JSONL)
         remark = Remark(by, note, satisfaction(csat), minutes, escalated)
         with open_knowledge_base(folder_of(kb), notify=tell) as base:
             given = give(base, verdict, words, remark, case_ref=case)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, Since, Where, folder_of, only
+from kbagent.cli.options import By, Format, Kb, Since, TablesFormat, Where, folder_of
 from kbagent.cli.output import one_line, print_screen, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
 from kbagent.errors import BadValue, UsageError
@@ -38,7 +38,7 @@ def patterns(
     ] = None,
     zone: Zone = "UTC",
     limit: Annotated[int, typer.Option("-n", min=1, help="Patterns on the screen.")] = 15,
-    output: FormatOption = Format.TABLE,
+    output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Find what goes with what: words, times, customers, releases."""
@@ -47,7 +47,6 @@ def patterns(
             said = f"kbagent patterns {context.invoked_subcommand} PATTERN"
             raise UsageError(what=f"Write --where, --since and --zone behind it: {said} …")
         return
-    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     from kbagent.cli.screens import patterns as screens
     from kbagent.usecases.mine import patterns as mining
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kbagent.cli import charter
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.errors import BadValue
@@ -27,7 +27,7 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", help="As `policy list
 
 
 @app.command("list")
-def list_policies(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def list_policies(*, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show every policy: which is live, which were, which wait to be promoted."""
     from kbagent.cli.screens import policies as screens
 
@@ -53,7 +53,7 @@ def show(
         int | None, typer.Argument(metavar="[VERSION]", help="Else the live one.")
     ] = None,
     *,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show a policy's parameters, what it was learned from, and what was said of it."""
@@ -186,7 +186,7 @@ def diff(
         int | None, typer.Argument(metavar="[OTHER]", help="Else the live one.")
     ] = None,
     *,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show in which parameters two policies differ."""

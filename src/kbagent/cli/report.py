@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import Format, Kb, TablesFormat, folder_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.progress import counting
 from kbagent.cli.requests import end_of, ordered, start_of
@@ -54,11 +54,10 @@ def report(
             help="Look up again N cases at most, evenly spread (else 1,500); 0: all.",
         ),
     ] = None,
-    output: FormatOption = Format.TABLE,
+    output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show month by month whether it gets better, and what is at risk."""
-    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     if html is not None and html.is_dir():
         raise UnwritableFile(path=html, reason="it is a folder", hint="Name a file for --html.")
     from kbagent.core.retrieval.filters import parse_filter

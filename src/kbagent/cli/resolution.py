@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.editor import edited
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, read_text
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of, read_text
 from kbagent.cli.output import one_line, print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens.issues import format_decisions
 from kbagent.cli.steps import app as steps
@@ -99,7 +99,7 @@ def edit(
 def history(
     *,
     limit: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many.")] = 20,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show what people decided about resolutions, newest first."""

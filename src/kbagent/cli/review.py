@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, read_text
+from kbagent.cli.options import By, Format, Kb, LinesFormat, ScreenFormat, folder_of, read_text
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.errors import BadValue
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -39,14 +39,13 @@ def review(
         int | None, typer.Option("--limit", "-n", min=1, help="At most so many items.")
     ] = None,
     since: Since = None,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     by: By = None,
     kb: Kb = None,
 ) -> None:
     """Decide, one key each, what kbagent is not sure of."""
     if context.invoked_subcommand is not None:
         return
-    only(output, Format.TABLE, Format.JSON, Format.JSONL)
     if kind is not None and kind not in KINDS:
         raise BadValue(name="--kind", value=kind, reason=f"use one of {', '.join(KINDS)}")
     if output is Format.TABLE:
@@ -72,12 +71,11 @@ def apply_decisions(
     ],
     *,
     since: Since = None,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     by: By = None,
     kb: Kb = None,
 ) -> None:
     """Carry out decisions from a file, all of them or none."""
-    only(output, Format.TABLE, Format.JSON)
     from kbagent.usecases.review.applying import apply, read_records
 
     text = sys.stdin.buffer.read().decode("utf-8-sig", "replace") if str(file) == "-" else None
@@ -118,11 +116,10 @@ def undo(
 def log(
     *,
     limit: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many to show.")] = 20,
-    output: FormatOption = Format.TABLE,
+    output: ScreenFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """List what was decided in reviews, newest first."""
-    only(output, Format.TABLE, Format.JSON)
     from kbagent.cli.screens import review as screens
     from kbagent.usecases.review import deciding
 

@@ -8,11 +8,10 @@ import typer
 from kbagent.cli.options import (
     Facets,
     Format,
-    FormatOption,
     Kb,
+    TablesFormat,
     facets_of,
     folder_of,
-    only,
     text_of,
 )
 from kbagent.cli.output import print_screen, tell, to_json, write
@@ -48,11 +47,10 @@ def route(
     confident_at: Annotated[
         float, typer.Option("--confident-at", min=0.0, max=1.0, help="Say nothing below it.")
     ] = 0.6,
-    output: FormatOption = Format.TABLE,
+    output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Say where a new ticket belongs, whether it may escalate, and what to ask."""
-    only(output, Format.TABLE, Format.JSON, Format.CSV, Format.MD)
     if batch is not None and (text or file is not None):
         raise UsageError(what="Give either a text, --file or --batch.")
     if batch is not None and facet:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of
 from kbagent.cli.output import one_line, tell, to_json, write
 from kbagent.cli.requests import end_of
 from kbagent.errors import BadValue
@@ -127,7 +127,7 @@ def limit(
 
 
 @rules.command("list")
-def list_rules(*, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def list_rules(*, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """List the rules in force, oldest first."""
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = boundaries.standing(base)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import Format, FormatOption, Kb, folder_of, only
+from kbagent.cli.options import Format, Kb, LinesFormat, folder_of
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
 from kbagent.cli.screens.details import format_details
 from kbagent.store.knowledge_base import open_knowledge_base
@@ -22,11 +22,10 @@ def show(
         typer.Argument(metavar="HANDLE", help="A case, a resolution r17, an issue i5, a lookup."),
     ],
     *,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
     """Show a case, a resolution, an issue or a lookup in full."""
-    only(output, Format.TABLE, Format.JSON, Format.JSONL)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         run = stored_run(base.connection, handle)
         if run is not None:

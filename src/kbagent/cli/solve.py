@@ -10,11 +10,10 @@ from kbagent.cli.keyboard import ask_line, key, keyboard
 from kbagent.cli.options import (
     By,
     Format,
-    FormatOption,
     Kb,
+    LinesFormat,
     Where,
     folder_of,
-    only,
     text_of,
 )
 from kbagent.cli.output import print_screen, screen_width, tell, to_json, write
@@ -60,7 +59,7 @@ def solve(
     timings: Annotated[
         bool, typer.Option("--timings", help="Where the time went, on stderr.")
     ] = False,
-    output: FormatOption = Format.TABLE,
+    output: LinesFormat = Format.TABLE,
     by: By = None,
     kb: Kb = None,
 ) -> None:
@@ -70,7 +69,8 @@ def solve(
     from kbagent.usecases.solve.continuing import go_on, pairs_of
     from kbagent.usecases.solve.running import solve as work_through
 
-    only(output, *([Format.TABLE] if walk else [Format.TABLE, Format.JSON, Format.JSONL]))
+    if walk and output is not Format.TABLE:
+        raise UsageError(what="--walk is a talk at the terminal, without --format.")
     watch = Stopwatch()
     with (
         keyboard(OTHERWISE) if walk else nullcontext(),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kbagent.cli.editor import edited
-from kbagent.cli.options import By, Format, FormatOption, Kb, folder_of, only, read_text
+from kbagent.cli.options import By, Format, Kb, ScreenFormat, folder_of, read_text
 from kbagent.cli.output import one_line, tell, to_json, write
 from kbagent.store.knowledge_base import open_knowledge_base
 
@@ -16,11 +16,10 @@ Resolution = Annotated[str, typer.Argument(metavar="RESOLUTION", help="A resolut
 
 
 @app.command()
-def show(resolution: Resolution, *, output: FormatOption = Format.TABLE, kb: Kb = None) -> None:
+def show(resolution: Resolution, *, output: ScreenFormat = Format.TABLE, kb: Kb = None) -> None:
     """Show the steps of a resolution, and where people got stuck."""
     from kbagent.usecases.revise.procedures import steps_of
 
-    only(output, Format.TABLE, Format.JSON)
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         found = steps_of(base, resolution)
     rows = [
