@@ -52,6 +52,11 @@ def test_a_release_is_told_and_listed(kbagent):
     assert planned.out.startswith("[red]9")
     assert "is planned for 2999-01-01; until then kbagent emerging leaves it out" in planned.out
     assert "\x1b" not in planned.out + kbagent("release", "list").out
+    removed = kbagent("release", "remove", "v4.2", "--by", "ana")
+    assert removed.out == "taken back: 4.2 on 2026-01-03\n"
+    (left,) = kbagent("release", "list", "-f", "json").json
+    assert left["planned"]
+    assert kbagent("release", "remove", "4.2").code == 2
 
 
 @pytest.mark.parametrize("words", [("--kind", "gossip"), ("--zone", "Atlantis")])

@@ -1,4 +1,4 @@
-"""`kbagent emerging`, and `kbagent release add|list`."""
+"""`kbagent emerging`, and `kbagent release add|remove|list`."""
 
 from typing import Annotated
 
@@ -67,6 +67,24 @@ def add(
         write(f"{named} came out on {day}; see: kbagent emerging")
 
 
+@release.command()
+def remove(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="As it was told, like 4.2.")],
+    *,
+    by: By = None,
+    kb: Kb = None,
+) -> None:
+    """Take back that a version came out; that it was told is kept."""
+    from kbagent.usecases.mine.emerging import take_back_release
+
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        gone, inferred = take_back_release(base, version, by=by)
+    for one in gone:
+        write(f"taken back: {one_line(one.version, 60)} on {one.at:%Y-%m-%d}")
+    if inferred is not None:
+        write(f"its first case, on {inferred.at:%Y-%m-%d}, stands for it now")
+
+
 @release.command("list")
 def list_releases(*, output: TablesFormat = Format.TABLE, kb: Kb = None) -> None:
     """List the releases that are known, and where from."""
@@ -74,15 +92,15 @@ def list_releases(*, output: TablesFormat = Format.TABLE, kb: Kb = None) -> None
     from kbagent.usecases.mine.emerging import all_releases
 
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        found = all_releases(base)
-    header = ("version", "at", "told")
-    rows = [(one.version, one.at, one.told) for one in found]
+        found, now = all_releases(base), base.clock()
+    header = ("version", "at", "told", "planned")
+    rows = [(one.version, one.at, one.told, one.at > now) for one in found]
     match output:
         case Format.JSON:
-            write(to_json(screens.releases_json(found)))
+            write(to_json(screens.releases_json(found, now)))
         case Format.CSV:
             write(to_csv(header, rows))
         case Format.MD:
             write(to_markdown(header, rows))
         case _:
-            print_screen(screens.format_releases(found))
+            print_screen(screens.format_releases(found, now))

@@ -31,3 +31,8 @@ def everyone(connection: sqlite3.Connection) -> list[Release]:
     """All of them, oldest first."""
     rows = connection.execute("SELECT version, at, by FROM releases ORDER BY at, version")
     return [Release(row[0], known(row[1]), row[2]) for row in rows]
+
+
+def remove(connection: sqlite3.Connection, version: str) -> None:
+    """Forget a release; whoever does keeps a decision of it."""
+    connection.execute("DELETE FROM releases WHERE version = ?", (version,))

@@ -1,6 +1,7 @@
 """Rises: the release of the sample data is told within days, a calm desk tells of nothing."""
 
 import csv
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,10 +14,12 @@ from kbagent.cli.screens.emerging import (
     emerging_markdown,
     format_emerging,
     format_releases,
+    releases_json,
 )
 from kbagent.core.patterns.rises import Doubling
 from kbagent.errors import BadValue
-from kbagent.usecases.mine.emerging import all_releases, emerging, tell_release
+from kbagent.store import decisions
+from kbagent.usecases.mine.emerging import all_releases, emerging, take_back_release, tell_release
 from tests.fakes.desk import Desk, odd_words, ticket
 
 RELEASED = datetime(2026, 2, 17, tzinfo=UTC)
@@ -49,9 +52,9 @@ def test_a_release_told_of_takes_the_place_of_its_guess_and_of_no_other(sample):
     assert [(one.version, one.at, one.by) for one in known if one.told] == [
         ("v4.2", RELEASED, "ana")
     ]
-    screen = draw(format_releases(known), 80)
+    screen = draw(format_releases(known, RELEASED), 80)
     assert "2026-02-17  v4.2\n" in screen
-    assert "4.3 *" in screen
+    assert re.search(r"4\.1 +inferred from its first case\n", screen)
     found = emerging(sample, as_of=RELEASED + timedelta(days=9))
     assert "1 as people told, " in draw(format_emerging(found), 80)
     tell_release(sample, "v4.2", RELEASED - timedelta(days=1))
@@ -252,6 +255,39 @@ def test_of_two_releases_of_a_day_that_of_the_cases_version_is_told(sample):
     assert rise_of_the_release(sample).release == "4.2"
     tell_release(sample, "4.2", RELEASED - timedelta(days=30))
     assert rise_of_the_release(sample).release == "99"
+
+
+def test_a_release_is_taken_back_and_that_is_kept(sample):
+    before = all_releases(sample)
+    tell_release(sample, "v4.2", RELEASED, by="ana")
+    tell_release(sample, "9.0", RELEASED)
+    gone, inferred = take_back_release(sample, "4.2", by="bo")
+    assert [(one.version, one.at) for one in gone] == [("v4.2", RELEASED)]
+    assert inferred in before
+    assert take_back_release(sample, "9.0")[1] is None
+    assert all_releases(sample) == before
+    kept = decisions.standing(sample.connection, "release removed")
+    assert [(one.by, one.data["version"], one.data["told_by"]) for one in kept] == [
+        ("bo", "v4.2", "ana"),
+        (None, "9.0", None),
+    ]
+    assert kept[0].data["at"].startswith("2026-02-17")
+    with pytest.raises(BadValue, match="only its cases tell of it"):
+        take_back_release(sample, "4.2")
+    with pytest.raises(BadValue, match="nobody told of this release"):
+        take_back_release(sample, "9.0")
+
+
+def test_what_is_planned_is_marked(sample):
+    tell_release(sample, "9.0", RELEASED + timedelta(days=400))
+    now = RELEASED + timedelta(days=399)
+    screen = draw(format_releases(all_releases(sample), now), 80)
+    assert re.search(r"2027-03-24  9\.0 +planned\n", screen)
+    assert screen.count("planned") == 1
+    planned = [one["version"] for one in releases_json(all_releases(sample), now) if one["planned"]]
+    assert planned == ["9.0"]
+    later = draw(format_releases(all_releases(sample), now + timedelta(days=1)), 80)
+    assert "planned" not in later
 
 
 def test_a_planned_release_is_left_out_until_its_day(sample):

@@ -1,11 +1,11 @@
 """What is rising, in words; and the releases that are known."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
-from kbagent.cli.page import Group, Padding, RenderableType, Text
+from kbagent.cli.page import Group, Padding, RenderableType, Text, cell_len
 from kbagent.cli.screens import figures
 from kbagent.core.patterns.rises import Behind, Doubling
 from kbagent.store.releases import Release
@@ -170,23 +170,35 @@ def emerging_markdown(found: Emerging) -> str:
     return to_markdown(HEADER, _table(found))
 
 
-def format_releases(found: list[Release]) -> RenderableType:
-    """The releases, and where they are known from."""
+def format_releases(found: list[Release], now: datetime) -> RenderableType:
+    """The releases, which are planned, and which only their cases tell of."""
     if not found:
         return Text("No release is known. Tell of one: kbagent release add VERSION --at DATE")
-    lines = [
-        Text(f"{figures.day(one.at)}  {one_line(one.version, 40)}{'' if one.told else ' *'}")
-        for one in found
-    ]
+    names = [one_line(one.version, 40) for one in found]
+    room = max(map(cell_len, names))
+    lines = []
+    for name, one in zip(names, found, strict=True):
+        note = "planned" if one.at > now else "" if one.told else "inferred from its first case"
+        line = Text(f"{figures.day(one.at)}  {name}{' ' * (room - cell_len(name))}")
+        lines.append(line.append(f"  {note}", "dim") if note else line)
     if not all(one.told for one in found):
-        note = "* first case of the version; nobody told of this release: kbagent release add"
+        note = "Tell when one came out: kbagent release add VERSION --at DATE"
         lines.append(Text(note, "dim"))
     return Group(*lines)
 
 
-def releases_json(found: list[Release]) -> list[dict[str, Any]]:
+def releases_json(found: list[Release], now: datetime) -> list[dict[str, Any]]:
     """The same for a script."""
-    return [{"version": one.version, "at": one.at, "by": one.by, "told": one.told} for one in found]
+    return [
+        {
+            "version": one.version,
+            "at": one.at,
+            "by": one.by,
+            "told": one.told,
+            "planned": one.at > now,
+        }
+        for one in found
+    ]
 
 
 def _compared(found: Emerging) -> str:

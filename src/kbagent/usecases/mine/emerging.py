@@ -23,8 +23,9 @@ from kbagent.core.patterns.rises import (
     rises,
 )
 from kbagent.errors import BadValue
-from kbagent.store import releases
+from kbagent.store import decisions, releases
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.store.moments import to_text
 from kbagent.store.releases import Release
 from kbagent.usecases.mine.columns import (
     NOTHING,
@@ -34,12 +35,15 @@ from kbagent.usecases.mine.columns import (
     cohort_factors,
     known_releases,
     load_columns,
+    plain_version,
 )
 from kbagent.usecases.mine.events import events
 from kbagent.usecases.mine.newcomers import Newcomer, Resembled, newcomers, resembling
 from kbagent.usecases.mine.scene import EXAMPLES, Ints, Scene, Worked, scene_of
 from kbagent.usecases.retrieve.details import issue_titles
 
+TAKEN_BACK = "release removed"
+"""The kind of the decision that takes a release back."""
 RECENT_DAYS = 14
 """A rise that began to be told within so many days, or lasts, counts as now."""
 FEWEST_DAYS = 35
@@ -156,6 +160,35 @@ def tell_release(
     with kb.database.write() as connection:
         releases.put(connection, release, kb.clock())
     return release
+
+
+def take_back_release(
+    kb: KnowledgeBase, version: str, *, by: str | None = None
+) -> tuple[tuple[Release, ...], Release | None]:
+    """Take back that a version came out, however it is spelt.
+
+    What had been told of it, of which a decision is kept; and what its cases show instead.
+
+    Raises:
+        BadValue: nobody told of it.
+    """
+    gone = _named(version, releases.everyone(kb.connection))
+    if not gone:
+        reason = "nobody told of this release; `kbagent release list` shows what is known"
+        if _named(version, all_releases(kb)):
+            reason = "only its cases tell of it; say when it came out with `kbagent release add`"
+        raise BadValue(name="VERSION", value=version, reason=reason)
+    with kb.database.write() as connection:
+        for one in gone:
+            releases.remove(connection, one.version)
+            data = {"version": one.version, "at": to_text(one.at), "told_by": one.by}
+            decisions.add(connection, TAKEN_BACK, kb.clock(), by=by, data=data)
+    return gone, next(iter(_named(version, all_releases(kb))), None)
+
+
+def _named(version: str, found: Iterable[Release]) -> tuple[Release, ...]:
+    wanted = plain_version(version)
+    return tuple(one for one in found if plain_version(one.version) == wanted)
 
 
 def all_releases(kb: KnowledgeBase) -> list[Release]:
