@@ -108,6 +108,22 @@ def test_a_verdict_keeps_the_claim(sample):
     assert all(one.said == "confirmed" for one in patterns(sample, Asked(zone=KELPFIELD)).told)
 
 
+def test_an_old_verdict_that_is_given_again_keeps_the_claim(sample):
+    (evening,) = [
+        one
+        for one in patterns(sample, Asked(zone=KELPFIELD)).told
+        if one.pattern.consequent == "escalated"
+    ]
+    with sample.database.write() as connection:
+        data = {"pattern": evening.handle, "verdict": "confirmed"}
+        decisions.add(connection, "pattern", sample.clock(), data=data)
+    assert gone(patterns(sample, Asked()), evening.handle).fate is Fate.UNKNOWN
+    say(sample, evening.handle, "confirmed", zone=KELPFIELD)
+    (*_, row) = decisions.standing(sample.connection, "pattern")
+    assert kept_claim(row.data) == Claim.of(evening.pattern)
+    assert patterns(sample, Asked()).gone == ()
+
+
 def test_the_months_in_which_it_held_are_told(sample):
     handle = confirmed(sample, PHARMACY)
     found = patterns(sample, Asked())

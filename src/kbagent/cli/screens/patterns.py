@@ -99,7 +99,7 @@ _BECAME = {
     Fate.RARE: "holds, in too few cases to be told: {alone}",
     Fate.UNSURE: "holds by itself, not beyond doubt among all that is tested: {alone}",
     Fate.UNTESTED: "too few cases for any test now",
-    Fate.UNKNOWN: "only its words were kept, so it cannot be tested again",
+    Fate.UNKNOWN: "what it claims was not kept, so it cannot be tested; confirm it when shown",
 }
 
 

@@ -33,7 +33,7 @@ class Fate(StrEnum):
 
     It ended; or it holds and is told with another one (folded), says the same as what it foretells
     (same), is weak, rare, or not to be told from chance among all that is tested (unsure); or it
-    cannot be tested, or it is not known what was confirmed but in words.
+    cannot be tested, or it is not known what was confirmed (verdicts of older versions).
     """
 
     ENDED = "ended"

@@ -249,13 +249,14 @@ def say(
     request = request or Request("")
     here = Conditions.of(request)
     known = verdicts_of(kb.connection).exactly(handle, here)
-    if known is None:
+    if known is None or known.claim is None:
         told = patterns(kb, Asked(request, zone=zone)).told
         claim = next((Claim.of(one.pattern) for one in told if one.handle == handle), None)
-        if claim is None:
-            hint = "`kbagent patterns` shows them; give its --where, --since and --zone here too."
-            raise UnknownHandle(handle=handle, hint=hint)
-        known = Verdict(handle, verdict, claim.words, str(zone), claim, here)
+        if claim is not None:
+            known = Verdict(handle, verdict, claim.words, str(zone), claim, here)
+    if known is None:
+        hint = "`kbagent patterns` shows them; give its --where, --since and --zone here too."
+        raise UnknownHandle(handle=handle, hint=hint)
     data = replace(known, verdict=verdict).data
     with kb.database.write() as connection:
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
