@@ -124,6 +124,20 @@ def test_an_old_verdict_that_is_given_again_keeps_the_claim(sample):
     assert patterns(sample, Asked()).gone == ()
 
 
+def test_the_issue_of_what_is_gone_is_named(sample):
+    (release,) = [
+        one
+        for one in patterns(sample, Asked()).told
+        if isinstance(one.pattern, Pattern) and one.pattern.antecedent == "version=4.2"
+    ]
+    claim = replace(Claim.of(release.pattern), antecedent="plan=Crew")
+    handle = confirmed(sample, claim)
+    found = patterns(sample, Asked())
+    assert gone(found, handle).fate is Fate.ENDED
+    screen = " ".join(draw(format_patterns(found), 80).split())
+    assert f"plan=Crew, issue {claim.level} ‘csv-decimal-42’ no longer holds" in screen
+
+
 def test_the_months_in_which_it_held_are_told(sample):
     handle = confirmed(sample, PHARMACY)
     found = patterns(sample, Asked())

@@ -84,7 +84,9 @@ def _gone(found: Patterns) -> list[RenderableType]:
     if found.gone:
         lines += [Text(""), Text("Confirmed by people, but not among those found now", "bold")]
     for one in found.gone:
-        lines.append(Item(one.handle, one_line(one.words, 160), 9))
+        named = found.names.get(one.alone.level, "") if isinstance(one.alone, Pattern) else ""
+        named = f" ‘{one_line(named, 44)}’" if named else ""
+        lines.append(Item(one.handle, one_line(one.words, 160) + named, 9))
         became = _BECAME[one.fate].format(alone=_alone(one), under=claims.plainly(one.under))
         style = "yellow" if one.fate is Fate.ENDED else "dim"
         lines.append(Padding(Text(became, style), (0, 0, 0, 9)))

@@ -146,11 +146,15 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         signs.keep(kb, found, foretold)
     said, here = verdicts_of(connection), Conditions.of(asked.request)
     told = _told(connection, found, by_handle, said, here)
+    gone = _gone(said, by_handle, looked, zone, here) if here.say_all_of(asked.request) else ()
     shown = [one for one in told if asked.kind in (None, one.kind)]
     if asked.kind is not None:
         apparent = tuple(one for one in apparent if one.kind is asked.kind)
     spoken_of = {(one.consequent, one.level) for one in foretelling.values()}
     spoken_of |= {(one.consequent, one.level) for one in apparent}
+    spoken_of |= {
+        (one.alone.consequent, one.alone.level) for one in gone if isinstance(one.alone, Pattern)
+    }
     return Patterns(
         cases=found.size,
         with_outcome=_with_outcome(found),
@@ -162,7 +166,7 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         names=level_names(kb, spoken_of),
         releases=tuple(released),
         muted=len(by_handle) - len(told),
-        gone=_gone(said, by_handle, looked, zone, here) if here.say_all_of(asked.request) else (),
+        gone=gone,
         elsewhere=tuple(
             one
             for one in said.confirmed()
