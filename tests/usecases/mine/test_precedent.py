@@ -10,8 +10,9 @@ from kbagent.cli.screens.routes import format_routes, routes_csv, routes_json, r
 from kbagent.core.patterns.contingency import wilson
 from kbagent.usecases.learn.confidence import Certain
 from kbagent.usecases.mine import recognition
-from kbagent.usecases.mine.columns import load_columns, queue_factor
+from kbagent.usecases.mine.columns import load_columns
 from kbagent.usecases.mine.precedent import precedent_of
+from kbagent.usecases.mine.roles import queue_factor
 from kbagent.usecases.mine.routes import Ticket, routes
 from tests.fakes.desk import Desk, ticket
 from tests.fakes.encoder import FakeEncoder

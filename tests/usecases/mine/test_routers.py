@@ -11,7 +11,8 @@ from kbagent.core.text.tokens import tokens
 from kbagent.store.index import keepsakes
 from kbagent.usecases.mine import routers
 from kbagent.usecases.mine.columns import load_columns
-from kbagent.usecases.mine.experience import experience_of, predicted_factors
+from kbagent.usecases.mine.experience import experience_of
+from kbagent.usecases.mine.roles import predicted_roles
 from kbagent.usecases.mine.routers import FacetRouter, router_of
 from tests.fakes.desk import Desk, ticket
 
@@ -50,8 +51,8 @@ def told(desk: Desk) -> list[str]:
 def queue_router(desk: Desk) -> FacetRouter:
     found = load_columns(desk.kb.connection)
     past = experience_of(desk.kb.connection, found)
-    (queue,) = predicted_factors(desk.kb.connection, found, None)
-    return router_of(desk.kb, past, queue)
+    (queue,) = predicted_roles(desk.kb.connection, found, None)
+    return router_of(desk.kb, past, queue.factor)
 
 
 def likeliest(desk: Desk, text: str) -> tuple[str, float]:

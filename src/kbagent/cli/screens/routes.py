@@ -7,6 +7,7 @@ from typing import Any
 from kbagent.cli.output import one_line, to_csv, to_markdown
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.cli.screens.roles import columns_json, read_from
 from kbagent.cli.screens.signs import lines_of_moment, sign_lines, signs_json
 from kbagent.cli.tickets import Refused
 from kbagent.usecases.mine.precedent import Precedent, Share
@@ -55,12 +56,21 @@ def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableT
     alike = [*(_in(line, "yellow") for line in _of_all(found)), *map(_in, lines_of_moment(found))]
     if many and alike:
         lines += [Text("For every ticket"), *alike]
-    called = [one.name for one in found.routed[0].guesses if one.is_queue and one.name != "queue"]
-    if called:
-        lines.append(Text(f"the queue is the column {one_line(called[0], 40)}", "dim"))
+    lines += [Text(line, "dim") for line in _read_from(found)]
     about = f"learned from the latest {found.learned_from:,} cases; silent below"
     lines.append(Text(f"{about} {figures.percent(found.confident_at)} confidence", "dim"))
     return Group(*lines, *_refused(refused))
+
+
+def _read_from(found: Routes) -> list[str]:
+    """Which columns the fields are, where their names do not say it."""
+    lines = []
+    for name, columns in found.columns:
+        if len(columns) > 1:
+            lines.append(f"the {one_line(name, 40)} is the column {read_from(columns)}")
+        elif name == found.queue != "queue":
+            lines.append(f"the queue is the column {one_line(name, 40)}")
+    return lines
 
 
 def _refused(refused: Sequence[Refused]) -> list[RenderableType]:
@@ -105,6 +115,7 @@ def routes_json(found: Routes, refused: Sequence[Refused] = ()) -> dict[str, Any
         "confident_at": found.confident_at,
         "facets": list(found.facets),
         "queue_facet": found.queue,
+        "columns": {name: columns_json(of) for name, of in found.columns},
         "tickets": [_ticket(one, found) for one in found.routed],
         "escalation_held_out": _held_out(found.escalation),
         "refused": [{"place": one.place, "id": one.name, "reason": one.reason} for one in refused],

@@ -6,6 +6,7 @@ from typing import Any
 from kbagent.cli.output import one_line
 from kbagent.cli.page import Group, Padding, RenderableType, Text
 from kbagent.cli.screens import figures
+from kbagent.cli.screens.roles import columns_json, read_from
 from kbagent.core.patterns.marking import Marks
 from kbagent.usecases.evaluate.routing import Replayed, RoutingReplay
 
@@ -34,6 +35,7 @@ def routing_json(found: RoutingReplay) -> dict[str, Any]:
         "facets": [
             {
                 "facet": one.name,
+                "columns": columns_json(one.columns),
                 "labels": one.labels,
                 "learned_from": one.learned_from,
                 "first": one.first,
@@ -65,6 +67,7 @@ def _facet(one: Replayed, confident_at: float) -> list[RenderableType]:
     off = f"{100 * one.marks.calibration_error:.1f} points"
     return [
         head,
+        *([_in(f"put together from {read_from(one.columns)}")] if len(one.columns) > 1 else []),
         _in(told),
         _in(f1),
         _in(f"{answered} {figures.percent(one.marks.answered)}{share}"),

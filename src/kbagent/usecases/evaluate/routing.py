@@ -8,7 +8,7 @@ later than that, which is not recorded. Beside it what the most frequent label s
 got.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -26,8 +26,8 @@ from kbagent.usecases.mine.experience import (
     Rows,
     escalation_factor,
     experience_of,
-    predicted_factors,
 )
+from kbagent.usecases.mine.roles import Column, predicted_roles
 from kbagent.usecases.mine.routers import FacetRouter, fitted, trained_further
 
 CONFIDENT_AT = 0.6
@@ -42,7 +42,10 @@ FEWEST_ASKED = 20
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One facet replayed: how good the answers were, and those of the most frequent label."""
+    """One facet replayed: how good the answers were, and those of the most frequent label.
+
+    `columns` are those that it is read from, none for escalation.
+    """
 
     name: str
     labels: int
@@ -51,6 +54,7 @@ class Replayed:
     last: datetime
     marks: Marks
     majority: Marks
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +85,19 @@ def replay_routing(
     """
     found = load_columns(kb.connection)
     past = experience_of(kb.connection, found)
-    factors = predicted_factors(kb.connection, found, by_facet)
+    roles = predicted_roles(kb.connection, found, by_facet)
+    asked = [(one.factor, one.columns) for one in roles] + [(escalation_factor(found), ())]
     replayed: list[Replayed] = []
-    missing = [] if factors else [Missing("queue", "no facet of the cases names one")]
-    for factor in [*factors, escalation_factor(found)]:
+    missing = [] if roles else [Missing("queue", "no facet of the cases names one")]
+    for factor, columns in asked:
         rows = _labelled(past, factor)
         why = _too_little(past, factor, rows)
         if why:
             missing.append(Missing(factor.name, why))
         else:
             kb.notify(f"replaying {factor.name} over {rows.size:,} cases …")
-            replayed.append(_replayed(past, factor, rows, confident_at))
+            made = _replayed(past, factor, rows, confident_at)
+            replayed.append(replace(made, columns=columns))
     return RoutingReplay(past.size, confident_at, tuple(replayed), tuple(missing))
 
 

@@ -250,26 +250,6 @@ def _names_the_problem(found: Columns, factor: Factor) -> bool:
     return within >= ABOUT and within - overall > (1 - overall) / 2
 
 
-def queue_factor(
-    connection: sqlite3.Connection, found: Columns, named: str | None = None
-) -> Factor | None:
-    """The facet that holds the queue: the one named, else the usual one most cases have."""
-    have = [name for name, _ in columns.facet_names(connection)]
-    wanted = (named,) if named is not None else QUEUE_NAMES
-    best: Factor | None = None
-    for name in wanted:
-        for own in have:
-            if own.casefold() == name.casefold():
-                factor = factor_of(connection, found, own)
-                if factor is not None and (best is None or _held(factor) > _held(best)):
-                    best = factor
-    return best if best is not None and (named is not None or len(best.levels) > 1) else None
-
-
-def _held(factor: Factor) -> int:
-    return int((factor.codes != UNRECORDED).sum())
-
-
 def known_releases(
     connection: sqlite3.Connection,
     found: Columns,

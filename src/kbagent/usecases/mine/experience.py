@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from kbagent.core.patterns.casetable import UNRECORDED, Codes, Factor
 from kbagent.core.patterns.routing import Past
 from kbagent.core.text.tokens import tokens
-from kbagent.errors import UnknownHandle
-from kbagent.store import cases, columns, models, passages
-from kbagent.usecases.mine.columns import Columns, factor_of, queue_factor
+from kbagent.store import cases, models, passages
+from kbagent.usecases.mine.columns import Columns
 
 MOST_PAST = 20_000
 """Latest cases that are learned from, while there are few classes."""
@@ -79,29 +78,6 @@ def experience_of(connection: sqlite3.Connection, found: Columns) -> Experience:
     places = found.places(ids)
     order = np.argsort(places, kind="stable")
     return Experience(connection, found, places[order], vectors[firsts[order]], model.id)
-
-
-def predicted_factors(
-    connection: sqlite3.Connection, found: Columns, by_facet: str | None
-) -> list[Factor]:
-    """What can be predicted: the queue, and the priority where one is recorded.
-
-    Raises:
-        UnknownHandle: `by_facet` is no facet that a case has one value of.
-    """
-    queue = queue_factor(connection, found, by_facet)
-    if queue is None and by_facet is not None and found.size:
-        raise UnknownHandle(handle=by_facet, hint="`kbagent show CASE` lists a case's columns.")
-    made = [queue] if queue is not None else []
-    for name, _ in columns.facet_names(connection):
-        if name.casefold() in PRIORITIES and (queue is None or name != queue.name):
-            factor = factor_of(connection, found, name)
-            if factor is not None:
-                made.append(factor)
-    return made
-
-
-PRIORITIES = ("priority", "urgency", "severity")
 
 
 def escalation_factor(found: Columns) -> Factor:

@@ -29,7 +29,6 @@ from kbagent.usecases.mine.columns import (
     cohort_factors,
     load_columns,
     problem_facets,
-    queue_factor,
 )
 from kbagent.usecases.mine.emerging import Rising, emerging
 from kbagent.usecases.mine.experience import (
@@ -40,11 +39,11 @@ from kbagent.usecases.mine.experience import (
     can_be_learned,
     escalation_factor,
     experience_of,
-    predicted_factors,
 )
 from kbagent.usecases.mine.patterns import known_signs, level_names
 from kbagent.usecases.mine.precedent import Precedent, precedent_of
 from kbagent.usecases.mine.recognition import Recogniser
+from kbagent.usecases.mine.roles import Column, predicted_roles, queue_role
 from kbagent.usecases.mine.routers import Encode, FacetRouter, router_of
 from kbagent.usecases.mine.signs import Sign
 from kbagent.usecases.retrieve.votes import Relatives
@@ -131,8 +130,8 @@ class Routes:
     """All tickets, the one to take first at the head, and what was learned from.
 
     `escalation` is how the probabilities of escalation did, None when none could be learned.
-    `queue` is the facet that is taken for the queue. `names` says what the issues and resolutions
-    that signs speak of are called.
+    `queue` is the field that is the queue. `columns` are those that each field is read from.
+    `names` says what the issues and resolutions that signs speak of are called.
     """
 
     learned_from: int
@@ -142,6 +141,7 @@ class Routes:
     escalation: HeldOut | None = None
     queue: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[tuple[str, tuple[Column, ...]], ...] = ()
 
 
 def routes(
@@ -164,13 +164,13 @@ def routes(
     asked = encode(texts)
     words = [tokens(text) for text in texts]
     past = experience_of(connection, found)
-    queue = queue_factor(connection, found, by_facet)
-    factors = [
+    queue = queue_role(connection, found, by_facet)
+    roles = [
         one
-        for one in predicted_factors(connection, found, by_facet)
-        if can_be_learned(one.codes, past)
+        for one in predicted_roles(connection, found, by_facet)
+        if can_be_learned(one.factor.codes, past)
     ]
-    routers = [router_of(kb, past, one, encode) for one in factors]
+    routers = [router_of(kb, past, one.factor, encode) for one in roles]
     queued = queue.name if queue is not None else None
     guesses = [
         [replace(made, is_queue=made.name == queued) for made in own]
@@ -179,7 +179,7 @@ def routes(
     escalating = _escalation(kb, past, asked, words, encode)
     seen = _neighbours(kb, past, asked)
     recogniser = Recogniser(kb, past)
-    known = _Issues(kb, found, recogniser.relatives, queue, confident_at)
+    known = _Issues(kb, found, recogniser.relatives, queue.factor if queue else None, confident_at)
     patterned, now = known_signs(kb, found), kb.clock()
     made = [
         _routed(
@@ -198,11 +198,12 @@ def routes(
     return Routes(
         int(learned),
         confident_at,
-        tuple(one.name for one in factors),
+        tuple(one.name for one in roles),
         tuple(made),
         escalating.held_out if escalating else None,
         queued,
         level_names(kb, {(s.consequent, s.level) for one in made for s in one.signs}),
+        tuple((one.name, one.columns) for one in roles),
     )
 
 

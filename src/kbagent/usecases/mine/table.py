@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbagent.core.patterns.casetable import (
     UNRECORDED,
@@ -32,7 +33,8 @@ from kbagent.core.patterns.messageform import form_features, release_factors, ti
 from kbagent.core.patterns.terms import candidates, term_rows, terms_of, words
 from kbagent.store import columns
 from kbagent.store.releases import Release
-from kbagent.usecases.mine.columns import CUSTOMER, Columns, problem_facets, queue_factor
+from kbagent.usecases.mine.columns import CUSTOMER, Columns, problem_facets
+from kbagent.usecases.mine.roles import queue_factor
 from kbagent.usecases.mine.texts import texts_of
 
 VOCABULARY_CASES = 100_000
@@ -56,9 +58,9 @@ def case_table(
 ) -> tuple[CaseTable, list[Consequent], int]:
     """The table, its consequents, and how many pairs of left-out words must be corrected for."""
     issue = _frequent("issue", [f"i{i}" if i >= 0 else None for i in found.issue.tolist()])
-    queue = queue_factor(connection, found)
+    queues = _where_chosen(queue_factor(connection, found), found.system)
     about = problem_facets(found, factors)
-    consequents = _consequents(connection, found, issue, queue, about)
+    consequents = _consequents(connection, found, issue, queues, about)
     moments = [(one.version, one.at) for one in released]
     since = _since_releases(found, factors, moments)
     every = [
@@ -69,7 +71,7 @@ def case_table(
         *(one for one in since if one.name == "release"),
     ]
     fresh = features_of([one for one in since if one.name != "release"])
-    extra, left_out = _words(connection, found, issue, queue)
+    extra, left_out = _words(connection, found, issue, queues)
     customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
     form = joined(joined(_form(connection, found), customers), fresh)
     levels = sum(len(c.told or c.levels) or 1 for c in consequents)
@@ -92,17 +94,21 @@ def _since_releases(
 
 
 def is_itself(one: Pattern, consequents: Sequence[Consequent]) -> bool:
-    """Whether it says the same twice: an issue's component, or with it the issue's fix."""
-    owner = one.antecedent.partition("=")[0]
-    of = "issue" if one.consequent == "resolution" else one.consequent
-    return any(owner in c.not_by for c in consequents if c.name == of)
+    """Whether it says the same twice: an issue's component, or with it the issue's fix or queue.
+
+    A queue follows from the problem, so what cannot be told apart from the problem is that too.
+    """
+    of = "issue" if one.consequent in ("resolution", QUEUE) else one.consequent
+    same = frozenset[str]().union(*(c.not_by for c in consequents if c.name == of))
+    also = one.aliases if one.consequent == QUEUE else ()
+    return one.antecedent.partition("=")[0] in same or not same.isdisjoint(also)
 
 
 def _consequents(
     connection: sqlite3.Connection,
     found: Columns,
     issue: Factor,
-    queue: Factor | None,
+    queues: Sequence[Factor],
     about: frozenset[str],
 ) -> list[Consequent]:
     worked = _frequent("resolution", _what_worked(connection, found))
@@ -114,19 +120,40 @@ def _consequents(
         Consequent("satisfaction", values=found.csat),
         Consequent("minutes to resolve", values=found.minutes),
     ]
-    if queue is not None:
-        made.append(_of_levels(_where_chosen(queue, found.system), frozenset()))
+    made += [_of_levels(one, frozenset()) for one in queues]
     return [one for one in made if one.known.any()]
 
 
-def _where_chosen(queue: Factor, system: Factor) -> Factor:
-    """The queue, unrecorded for ticket systems that have only one: there nobody chose."""
-    codes = queue.codes.copy()
+def _where_chosen(queue: Factor | None, system: Factor) -> list[Factor]:
+    """The queue among the cases that could have come into it, a factor per set of queues.
+
+    Ticket systems that share a queue are one set: between others nobody chose, and a case of one
+    says nothing of the queues of another. A system with one queue is no part of any.
+    """
+    if queue is None:
+        return []
+    sets: list[tuple[set[int], list[int]]] = []
     for level in range(len(system.levels)):
-        own = system.codes == level
-        if np.unique(codes[own & (codes != UNRECORDED)]).size < 2:
-            codes[own] = UNRECORDED
-    return replace(queue, name=QUEUE, codes=codes)
+        held = np.unique(queue.codes[system.codes == level])
+        own = {int(code) for code in held if code != UNRECORDED}
+        if len(own) < 2:
+            continue
+        sharing = [one for one in sets if one[0] & own]
+        merged = (
+            own.union(*(one[0] for one in sharing)),
+            [level] + [s for o in sharing for s in o[1]],
+        )
+        sets = [one for one in sets if one not in sharing] + [merged]
+    return [_among(queue, np.isin(system.codes, systems)) for _, systems in sets]
+
+
+def _among(queue: Factor, own: NDArray[np.bool_]) -> Factor:
+    """The queue of these cases, with the levels that they have."""
+    own = own & (queue.codes != UNRECORDED)
+    present, dense = np.unique(queue.codes[own], return_inverse=True)
+    codes = np.full(queue.codes.size, UNRECORDED, dtype=np.int32)
+    codes[own] = dense
+    return Factor(QUEUE, tuple(queue.levels[int(code)] for code in present), codes)
 
 
 def _of_levels(factor: Factor, not_by: frozenset[str]) -> Consequent:
@@ -160,7 +187,7 @@ def _form(connection: sqlite3.Connection, found: Columns) -> Features:
 
 
 def _words(
-    connection: sqlite3.Connection, found: Columns, issue: Factor, queue: Factor | None
+    connection: sqlite3.Connection, found: Columns, issue: Factor, queues: Sequence[Factor]
 ) -> tuple[Features, int]:
     """Words and phrases worth testing, and how many eligible ones were left out."""
     least = Settings().min_support
@@ -170,8 +197,7 @@ def _words(
     if step > 1:
         rows = _rows_of(set(rows), texts_of(connection, found))
     flags = [(found.escalated, 2), (found.reopened, 2)]
-    if queue is not None and len(queue.levels) <= MOST_LEVELS:
-        flags.append((queue.codes, len(queue.levels)))
+    flags += [(one.codes, len(one.levels)) for one in queues if len(one.levels) <= MOST_LEVELS]
     chosen = candidates(rows, issue.codes, len(issue.levels), flags)
     return chosen.features, max(0, chosen.considered - len(chosen.features))
 
