@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kbagent.model.case import Case, CaseRecord, CaseStatus
 from kbagent.store.moments import known, to_moment, to_text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FACET_VALUE_LIMIT = 200  # characters; longer values are kept with the case but not filterable
 _CHUNK = 500  # bound values per statement, below SQLite's oldest limit of 999
+_T = TypeVar("_T")
 
 _STATUSES = {str(one): one for one in CaseStatus}
 _COLONS = 8  # of a reference that are tried as the one between source and id
@@ -277,7 +278,7 @@ def with_facets(connection: sqlite3.Connection, facet_ids: Sequence[int]) -> "ND
     return np.unique(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
 
 
-def chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
+def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """`values` in pieces small enough to be bound to one statement."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]

@@ -5,11 +5,13 @@ of which the day they were opened is not known are no part of it.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kbagent.store.cases import chunks
 
 Ints = NDArray[np.int64]
 
@@ -80,6 +82,25 @@ def facet_blocks(connection: sqlite3.Connection, name: str) -> Iterator[tuple[st
         ).fetchone()[0]
         if found is not None:
             yield value, np.fromstring(found, dtype=np.int64, sep=",")
+
+
+def names_beside(
+    connection: sqlite3.Connection, accounts: Sequence[str]
+) -> list[tuple[str, str, int]]:
+    """(account, name, cases): what stands in `assignee` where `assignee_id` is the account, etc."""
+    found: list[tuple[str, str, int]] = []
+    for chunk in chunks(accounts):
+        marks = ",".join("?" * len(chunk))
+        found += connection.execute(
+            f"""SELECT ids.value, names.value, count(*) FROM facet_values AS ids
+            JOIN case_facets AS of_id ON of_id.facet_id = ids.id
+            JOIN case_facets AS of_name ON of_name.case_id = of_id.case_id
+            JOIN facet_values AS names ON names.id = of_name.facet_id
+            WHERE ids.name = names.name || '_id' AND ids.value IN ({marks})
+            GROUP BY ids.value, names.value ORDER BY ids.value, names.value""",
+            list(chunk),
+        ).fetchall()
+    return found
 
 
 def worked(

@@ -81,15 +81,16 @@ def test_a_fix_further_down_than_the_third_place_is_no_rescue(desk: Desk, place:
     assert [one.place for one in told] == ([place] if place <= 3 else [])
 
 
-@pytest.mark.parametrize("near", [False, True])
-def test_a_piece_of_a_common_problem_is_not_rare(desk: Desk, monkeypatch, near: bool):
-    """Four cases more stand in an issue of their own: nearly the same issue, or another one."""
-    fix = "Calibrate the touch panel of the freezer."
+@pytest.mark.parametrize("common", ["issue", "fix", None])
+def test_a_piece_of_a_common_problem_is_not_rare(desk: Desk, monkeypatch, common: str | None):
+    """Four cases more in an issue of their own: nearly the same one, of the same fix, or other."""
+    near = common == "issue"
+    fix = "Calibrate the freezer touch panel." if common == "fix" else odd_words(8)
     more = [
         ticket(
             f"m{n}", f"{odd_words(5)} {odd_words(6)}", opened_at=at(10 + n),
             closed_at=at(11 + n), links=same_as("m0") if n else [],
-            attempts=[tried(f"{odd_words(7)} {fix}", at=at(11 + n))],
+            attempts=[tried(fix, at=at(11 + n))],
         )
         for n in range(4)
     ]  # fmt: skip
@@ -103,7 +104,7 @@ def test_a_piece_of_a_common_problem_is_not_rare(desk: Desk, monkeypatch, near: 
     pair = tuple(sorted((placed["new"], placed["m0"])))
     monkeypatch.setattr(relatives, "relatives_among", lambda *_: (pair,) if near else ())
     told = [one.case for one in made(desk).stories if one.issue_id == placed["new"]]
-    assert told == ([] if near else ["desk:new"])
+    assert told == ([] if common else ["desk:new"])
 
 
 def test_a_problem_that_is_not_rare_is_no_story(desk: Desk):
@@ -298,3 +299,62 @@ def test_whoever_interrupts_it_leaves_no_trace(desk: Desk):
     assert desk.dump() == before
     assert made(desk).cases == 2
     assert desk.dump() == before
+
+
+def lone_problem(by: str = "712020:ab", **facets: str) -> list[dict[str, object]]:
+    """Three cases of one problem that one person solved."""
+    return [
+        ticket(
+            f"a{n}", f"despatch advice {odd_words(1)}", opened_at=at(n), closed_at=at(n + 1),
+            links=same_as("a0") if n else [], facets=facets,
+            attempts=[tried("Add the retailer segment to the map.", at=at(n + 1), by=by)],
+        )
+        for n in range(3)
+    ]  # fmt: skip
+
+
+def elsewhere(by: str, fix: str) -> list[dict[str, object]]:
+    """Three cases of another issue, in words that have nothing in common with it."""
+    return [
+        ticket(
+            f"b{n}", f"{odd_words(5)} {odd_words(6)}", opened_at=at(10 + n),
+            closed_at=at(11 + n), links=same_as("b0") if n else [],
+            attempts=[tried(fix, at=at(11 + n), by=by)],
+        )
+        for n in range(3)
+    ]  # fmt: skip
+
+
+def test_a_person_is_named_though_outcomes_bear_an_account_number(desk: Desk):
+    desk.bring(*lone_problem(assignee_id="712020:ab", assignee="Imbali Khoza"))
+    (risk,) = made(desk).at_risk
+    assert (risk.person, risk.solved) == ("Imbali Khoza", 3)
+
+
+def test_an_account_whose_cases_tell_several_names_stays_a_number(desk: Desk):
+    first, *rest = lone_problem(assignee_id="712020:ab", assignee="Imbali Khoza")
+    first["facets"] = {"assignee_id": "712020:ab", "assignee": "Somebody Else"}
+    desk.bring(first, *rest)
+    (risk,) = made(desk).at_risk
+    assert risk.person == "712020:ab"
+
+
+def test_what_another_knows_from_another_issue_is_not_at_risk(desk: Desk):
+    """The fix is known elsewhere, in nearly the same words."""
+    same = elsewhere("Bo", "Add the retailer segment to the map there.")
+    desk.bring(*lone_problem("Ana"), *same)
+    assert made(desk).at_risk == ()
+
+
+def test_another_fix_of_another_person_takes_no_risk_away(desk: Desk):
+    desk.bring(*lone_problem("Ana"), *elsewhere("Bo", odd_words(9)))
+    assert {(one.person, one.solved) for one in made(desk).at_risk} == {("Ana", 3), ("Bo", 3)}
+
+
+def test_issues_that_are_one_problem_of_one_person_are_one_risk(desk: Desk):
+    desk.bring(
+        *lone_problem("Ana"), *elsewhere("Ana", "Add the retailer segment to the map there.")
+    )
+    (risk,) = made(desk).at_risk
+    assert (risk.person, risk.solved) == ("Ana", 6)
+    assert risk.title.startswith("despatch advice")

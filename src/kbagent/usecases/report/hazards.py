@@ -5,27 +5,32 @@ Reads the ledger and changes nothing; what to do about a hazard is for people (`
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from kbagent.core.learning.change import last_break, pooled_break
 from kbagent.core.learning.facets import VERSION_NAMES
+from kbagent.core.linking.families import families
 from kbagent.core.retrieval.versions import has_number, version_key
 from kbagent.model.case import Verdict
 from kbagent.model.evidence import Break
 from kbagent.model.outcome import REWARD, Trial
-from kbagent.store import columns, policies, resolutions
+from kbagent.store import columns, models, policies, resolutions
 from kbagent.store.knowledge_base import KnowledgeBase
 from kbagent.store.moments import known
 from kbagent.usecases.mine.columns import Columns
+from kbagent.usecases.report.rewordings import Wordings
+from kbagent.usecases.retain.relatives import problems_of
 from kbagent.usecases.retrieve.details import issue_titles
 from kbagent.usecases.revise.confirming import confirmations
 
 FEWEST_SOLVED = 3
 """Cases of an issue that one person alone solved, to be called at risk."""
+SURELY = 0.9
+"""Share of an account's cases that must give it one name for the name to be told."""
 FEWEST_TRIED = 8
 """Outcomes of a fix below which a change could not be told."""
 FEWEST_NEWER = 2
@@ -34,9 +39,10 @@ FEWEST_NEWER = 2
 
 @dataclass(frozen=True, slots=True)
 class AtRisk:
-    """An issue that only one person ever solved, on so many cases; most often with `resolution_id`.
+    """A problem that one person alone solved, on so many cases; most often with `resolution_id`.
 
-    Nobody else vouches for a fix of it either.
+    Nobody else vouches for a fix of it either, nor has used one elsewhere. Of several issues that
+    are one problem `issue_id` is the one with the most solved cases.
     """
 
     issue_id: int
@@ -91,36 +97,83 @@ def stated_versions(connection: sqlite3.Connection) -> dict[int, str]:
 
 
 def at_risk(kb: KnowledgeBase, found: Columns) -> tuple[AtRisk, ...]:
-    """Issues solved by one person only; outcomes without a name make no claim.
+    """Problems solved by one person only; outcomes without a name make no claim.
 
-    An issue for which somebody else vouches is no longer at risk.
+    Issues that are nearly one are one problem, as are those on which nearly the same fix worked:
+    whoever used that fix on any of them knows it. A problem for which somebody else vouches is no
+    longer at risk.
     """
+    rows = list(_worked(kb, found))
+    names = _names(kb, {by for *_, by in rows if by})
     people: defaultdict[int, set[str]] = defaultdict(set)
     solved: defaultdict[int, set[int]] = defaultdict(set)
     used: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    for issue, case_id, approach, by in _worked(kb, found):
-        people[issue].add(by or "")
+    for issue, case_id, approach, by in rows:
+        people[issue].add(names.get(by or "", by or ""))
         solved[issue].add(case_id)
         used[issue][approach] += 1
     for issue, vouched in confirmations(kb.connection).items():
         people[issue].update(one.by for one in vouched if one.by)
-    alone = [
-        issue
-        for issue, names in people.items()
-        if len(names) == 1 and "" not in names and len(solved[issue]) >= FEWEST_SOLVED
-    ]
-    titles = issue_titles(kb, sorted(alone))
-    made = [
-        AtRisk(
-            issue,
-            titles.get(issue, ""),
-            next(iter(people[issue])),
-            len(solved[issue]),
-            _most_used(used[issue]),
-        )
-        for issue in alone
-    ]
-    return tuple(sorted(made, key=lambda one: (-one.solved, one.issue_id)))
+    alone = sorted(i for i in used if len(people[i]) == 1 and "" not in people[i])
+    kin = _kin(kb, found, used, alone)
+    theirs = {i for i in alone if all(people[other] == people[i] for other in kin[i])}
+    made = []
+    for group in _together(alone, kin):
+        cases = frozenset[int]().union(*(solved[issue] for issue in group))
+        if len(cases) >= FEWEST_SOLVED and theirs.issuperset(group):
+            head = min(group, key=lambda issue: (-len(solved[issue]), issue))
+            (person,) = people[head]
+            made.append(AtRisk(head, "", person, len(cases), _most_used(used[head])))
+    titles = issue_titles(kb, sorted(one.issue_id for one in made))
+    told = (replace(one, title=titles.get(one.issue_id, "")) for one in made)
+    return tuple(sorted(told, key=lambda one: (-one.solved, one.issue_id)))
+
+
+def _kin(
+    kb: KnowledgeBase, found: Columns, used: Mapping[int, Counter[int]], asked: Sequence[int]
+) -> dict[int, set[int]]:
+    """For each issue asked the solved ones that are nearly one with it, or share its fix."""
+    model = models.active(kb.connection)
+    kin = {issue: {issue} for issue in asked}
+    if model is None or not kin:
+        return kin
+    of_case = problems_of(kb.connection, model.id, found.case_ids, found.issue)
+    problem = dict(zip(found.issue.tolist(), of_case.tolist(), strict=True))
+    pieces: defaultdict[int, set[int]] = defaultdict(set)
+    solved_with: defaultdict[int, set[int]] = defaultdict(set)
+    for issue, fixes in used.items():
+        pieces[problem[issue]].add(issue)
+        for fix in fixes:
+            solved_with[fix].add(issue)
+    wanted = {fix for issue in kin for fix in used[issue]}
+    alike = Wordings(kb.connection, model.id).alike(wanted, solved_with)
+    for issue in kin:
+        same = frozenset[int]().union(*(alike[fix] for fix in used[issue]))
+        kin[issue] = pieces[problem[issue]].union(*(solved_with[fix] for fix in same))
+    return kin
+
+
+def _together(issues: Sequence[int], kin: Mapping[int, Set[int]]) -> list[list[int]]:
+    """The issues in groups that are one problem each."""
+    place = {issue: i for i, issue in enumerate(issues)}
+    pairs = [(place[one], place[two]) for one in issues for two in kin[one] if two in place]
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for issue, group in zip(issues, families(len(issues), pairs).tolist(), strict=True):
+        groups[group].append(issue)
+    return list(groups.values())
+
+
+def _names(kb: KnowledgeBase, accounts: Set[str]) -> dict[str, str]:
+    """The names of people whom the outcomes name by an account number only, as cases tell them."""
+    told: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for account, name, count in columns.names_beside(kb.connection, sorted(accounts)):
+        told[account][name] += count
+    found = {}
+    for account, counts in told.items():
+        name, most = counts.most_common(1)[0]
+        if most >= SURELY * counts.total():
+            found[account] = name
+    return found
 
 
 def unconfirmed(
@@ -222,7 +275,7 @@ def stopped(
             trials[approach] += [_trial(issue, rows[i]) for i in own]
     for approach in sorted(trials):
         if len(trials[approach]) > FEWEST_TRIED:
-            told += _together(approach, trials[approach], mean, strength)
+            told += _broken_together(approach, trials[approach], mean, strength)
     broken = [
         one
         for one in told
@@ -254,7 +307,9 @@ class _Told:
     issues: tuple[int, ...] = ()
 
 
-def _together(approach: int, trials: list[Trial], mean: float, strength: float) -> Iterator[_Told]:
+def _broken_together(
+    approach: int, trials: list[Trial], mean: float, strength: float
+) -> Iterator[_Told]:
     """The change of a fix over all issues on which it had worked, when there are several."""
     trials.sort(key=lambda one: (one.at, one.id))
     since, broke = pooled_break(trials, mean, strength)

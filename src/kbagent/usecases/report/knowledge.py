@@ -111,8 +111,8 @@ def kept_of(kb: KnowledgeBase) -> Kept:
 def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Story, ...]:
     """Rare problems: the case, and the earlier one that is shown; the same fix again comes first.
 
-    Issues that are nearly one count as one problem: a piece of a common one is not rare. Shown is
-    what stood among the first `SHOWN`.
+    Issues that are nearly one count as one problem, and so do those on which nearly the same fix
+    worked: a piece of a common one is not rare. Shown is what stood among the first `SHOWN`.
     """
     history = questions.history
     problems = _problems(kb, history)
@@ -136,7 +136,29 @@ def stories_of(kb: KnowledgeBase, questions: Questions, rows: Ints) -> tuple[Sto
         elif solved and not again and questions.found[row] == questions.relevant[row]:
             pair = min(history.worked[solved[-1]]), min(history.worked[place])
             picked.append(_Found(place, solved[-1], None, pair))
-    return _told(kb, history, picked)
+    return _told(kb, history, _rare_as_a_whole(questions, problems, picked))
+
+
+def _rare_as_a_whole(
+    questions: Questions, problems: Ints, picked: Sequence["_Found"]
+) -> list["_Found"]:
+    """Those whose fixes have not worked on other problems, with which theirs would be common.
+
+    Tickets in other languages or words lie in issues that no likeness of their texts brings
+    together; what worked on them does.
+    """
+    sizes = Counter(one for one in problems.tolist() if one >= 0)
+    fixes: defaultdict[int, set[int]] = defaultdict(set)
+    for place, worked in questions.history.worked.items():
+        fixes[int(problems[place])].update(worked)
+    asked = {fix for one in picked for fix in fixes[int(problems[one.place])]}
+    alike = questions.rewordings.worked_alike(asked)
+
+    def size(problem: int) -> int:
+        places = frozenset[int]().union(*(alike[fix] for fix in fixes[problem]))
+        return sum(sizes[one] for one in {problem, *problems[sorted(places)].tolist()})
+
+    return [one for one in picked if size(int(problems[one.place])) <= RARE]
 
 
 def _problems(kb: KnowledgeBase, history: History) -> Ints:

@@ -32,23 +32,85 @@ NOTHING: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
-class Rewordings:
-    """What says the same as what worked, on the cases of a history (by place).
-
-    Vectors and words are read when first asked for, and kept.
-    """
+class Wordings:
+    """Which approaches say nearly the same. Vectors and words are read when first asked for."""
 
     connection: sqlite3.Connection
     model_id: int
-    history: History
-    _judged: dict[int, set[int]] = field(default_factory=dict)
     _apart: set[tuple[int, int]] = field(default_factory=set)
     _vectors: dict[int, Vectors] = field(default_factory=dict)
     _texts: dict[int, FixText] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._judged = _judged(self.history)
         self._apart = kept_apart(self.connection)
+
+    def say_the_same(self, one: int, other: int) -> bool:
+        """Whether these two, of which `read` was told, are one fix in nearly the same words."""
+        if one == other:
+            return True
+        if one not in self._vectors or other not in self._vectors:
+            return False
+        if (min(one, other), max(one, other)) in self._apart:
+            return False
+        cosine = float(self._vectors[one] @ self._vectors[other])
+        return reworded(cosine, self._texts[one], self._texts[other])
+
+    def alike(self, asked: Iterable[int], every: Iterable[int]) -> dict[int, frozenset[int]]:
+        """For each approach asked those of `every` that say nearly the same, itself included."""
+        wanted, others = sorted(set(asked)), sorted(set(every))
+        self.read(wanted)
+        found = {one: {one} for one in wanted}
+        told = [one for one in wanted if one in self._vectors]
+        if not told:
+            return {one: frozenset(same) for one, same in found.items()}
+        matrix = np.stack([self._vectors[one] for one in told])
+        for begin in range(0, len(others), BLOCK):
+            heads, cosines = self.compared(matrix, others[begin : begin + BLOCK])
+            near = np.argwhere(cosines >= REWORDED).tolist()
+            self.read(heads[j] for _, j in near)
+            for i, j in near:
+                if self.say_the_same(told[i], heads[j]):
+                    found[told[i]].add(heads[j])
+        return {one: frozenset(same) for one, same in found.items()}
+
+    def compared(
+        self, matrix: Vectors, approaches: Sequence[int]
+    ) -> tuple[list[int], NDArray[np.float32]]:
+        """Those of the approaches that have a vector, and the cosine of each row with each."""
+        found = fixes.vectors(self.connection, self.model_id, approaches)
+        heads = sorted(found)
+        if not heads:
+            return [], np.zeros((len(matrix), 0), dtype=np.float32)
+        return heads, matrix @ fixes.unit(np.stack([found[one] for one in heads])).T
+
+    def read(self, approaches: Iterable[int]) -> None:
+        """Read what is compared of these, unless it is read already."""
+        wanted = sorted({one for one in approaches if one not in self._texts})
+        if not wanted:
+            return
+        found = fixes.vectors(self.connection, self.model_id, wanted)
+        self._vectors.update((one, fixes.unit(row[None, :])[0]) for one, row in found.items())
+        texts = resolutions.by_ids(self.connection, wanted)
+        self._texts.update((one, _with_negations(text)) for one, text in texts.items())
+
+    def vector(self, approach: int) -> Vectors | None:
+        """The vector of an approach that was read; None where none is kept."""
+        return self._vectors.get(approach)
+
+
+@dataclass(slots=True)
+class Rewordings:
+    """What says the same as what worked, on the cases of a history (by place)."""
+
+    connection: sqlite3.Connection
+    model_id: int
+    history: History
+    wordings: Wordings = field(init=False)
+    _judged: dict[int, set[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.wordings = Wordings(self.connection, self.model_id)
+        self._judged = _judged(self.history)
 
     def right(self, place: int, shown: Sequence[int]) -> frozenset[int]:
         """Those of the approaches shown that count as what worked on a case."""
@@ -57,8 +119,10 @@ class Rewordings:
             return NOTHING
         judged = self._judged.get(place, set())
         rest = [one for one in dict.fromkeys(shown) if one not in judged and one not in worked]
-        self._read([*rest, *worked])
-        said = {one for one in rest if any(self._say_the_same(one, other) for other in worked)}
+        self.wordings.read([*rest, *worked])
+        said = {
+            one for one in rest if any(self.wordings.say_the_same(one, other) for other in worked)
+        }
         return worked.intersection(shown) | said
 
     def shared(self, place: int, earlier: int) -> tuple[int, int] | None:
@@ -68,8 +132,22 @@ class Rewordings:
         if before & now:
             return min(before & now), min(before & now)
         same = self.right(place, sorted(before))
-        pairs = [(one, other) for one in same for other in now if self._say_the_same(one, other)]
+        pairs = [
+            (one, other) for one in same for other in now if self.wordings.say_the_same(one, other)
+        ]
         return min(pairs) if pairs else None
+
+    def worked_alike(self, approaches: Iterable[int]) -> dict[int, frozenset[int]]:
+        """For each approach the places on which it worked, or what says nearly the same."""
+        where: defaultdict[int, set[int]] = defaultdict(set)
+        for place, worked in self.history.worked.items():
+            for one in worked:
+                where[one].add(place)
+        found = self.wordings.alike(approaches, where)
+        return {
+            one: frozenset[int]().union(*(where[other] for other in same))
+            for one, same in found.items()
+        }
 
     def possible(self, places: Sequence[int]) -> NDArray[np.bool_]:
         """On which of these cases something worked that had worked on a case before.
@@ -102,19 +180,18 @@ class Rewordings:
     ) -> set[int]:
         """Those rows of `places` on which a fix worked that had worked before in other words."""
         asked = [(row, one) for row in rows for one in sorted(self._worked(places[row]))]
-        self._read(one for _, one in asked)
-        asked = [(row, one) for row, one in asked if one in self._vectors]
+        self.wordings.read(one for _, one in asked)
+        vectors = [self.wordings.vector(one) for _, one in asked]
+        asked = [pair for pair, own in zip(asked, vectors, strict=True) if own is not None]
         if not asked:
             return set()
-        matrix = np.stack([self._vectors[one] for _, one in asked])
+        matrix = np.stack([own for own in vectors if own is not None])
         every = sorted(before)
         done: set[int] = set()
         for begin in range(0, len(every), BLOCK):
-            found = fixes.vectors(self.connection, self.model_id, every[begin : begin + BLOCK])
-            if not found:
+            heads, cosines = self.wordings.compared(matrix, every[begin : begin + BLOCK])
+            if not heads:
                 continue
-            heads = sorted(found)
-            cosines = matrix @ fixes.unit(np.stack([found[one] for one in heads])).T
             first = np.array([before[one] for one in heads])
             for i, (row, one) in enumerate(asked):
                 if row in done:
@@ -122,30 +199,11 @@ class Rewordings:
                 judged = self._judged.get(places[row], set())
                 near = np.flatnonzero((cosines[i] >= REWORDED) & (first < places[row]))
                 for j in near[np.argsort(-cosines[i][near], kind="stable")].tolist():
-                    self._read([heads[j]])
-                    if heads[j] not in judged and self._say_the_same(heads[j], one):
+                    self.wordings.read([heads[j]])
+                    if heads[j] not in judged and self.wordings.say_the_same(heads[j], one):
                         done.add(row)
                         break
         return done
-
-    def _say_the_same(self, one: int, other: int) -> bool:
-        if one == other:
-            return True
-        if one not in self._vectors or other not in self._vectors:
-            return False
-        if (min(one, other), max(one, other)) in self._apart:
-            return False
-        cosine = float(self._vectors[one] @ self._vectors[other])
-        return reworded(cosine, self._texts[one], self._texts[other])
-
-    def _read(self, approaches: Iterable[int]) -> None:
-        wanted = sorted({one for one in approaches if one not in self._texts})
-        if not wanted:
-            return
-        found = fixes.vectors(self.connection, self.model_id, wanted)
-        self._vectors.update((one, fixes.unit(row[None, :])[0]) for one, row in found.items())
-        texts = resolutions.by_ids(self.connection, wanted)
-        self._texts.update((one, _with_negations(text)) for one, text in texts.items())
 
 
 def _with_negations(one: Resolution) -> FixText:
