@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from kbagent.core.patterns import routing
 from kbagent.core.patterns.routing import (
     Past,
+    Router,
     fit_router,
     needed_fields,
     probabilities,
@@ -139,3 +141,33 @@ def test_what_nearly_all_other_cases_have_is_not_needed_however_many_of_these_ha
     assert needed_fields(("channel", "log"), filled, usual=(0.0, 0.0))[0].low > 0.98
     found = needed_fields(("channel", "log"), filled, usual=(0.96, 0.9))
     assert [f.name for f in found] == ["log"]
+
+
+def test_the_ridge_is_the_one_that_predicts_later_cases_better(monkeypatch) -> None:
+    """Many classes that are far apart want less of it than few that lie over each other."""
+    clear, dim = past_of(1200, classes=40, spread=0.8), past_of(1200, classes=3, spread=3.0)
+    asked = blobs(600, 40, 0.8, 9)
+
+    def loss(router: Router) -> float:
+        p = probabilities(router, asked[0], asked[2])
+        return -float(np.log(p[np.arange(600), asked[1]]).mean())
+
+    chosen, chosen_dim = fit_router(clear, 40), fit_router(dim, 3)
+    monkeypatch.setattr(routing, "RIDGES", (1.0,))
+    usual, usual_dim = fit_router(clear, 40), fit_router(dim, 3)
+    assert np.linalg.norm(chosen.weights) > 1.2 * np.linalg.norm(usual.weights)
+    assert loss(chosen) < loss(usual)
+    assert np.array_equal(chosen_dim.weights, usual_dim.weights)
+
+
+def test_the_ridge_is_chosen_without_the_held_back_cases(monkeypatch) -> None:
+    seen: list[int] = []
+    choose = routing._chosen_ridge
+
+    def spy(past: Past, classes: int) -> float:
+        seen.append(int(past.labels.size))
+        return choose(past, classes)
+
+    monkeypatch.setattr(routing, "_chosen_ridge", spy)
+    assert fit_router(past_of(400), 4).trial.cases == 100
+    assert seen == [300]
