@@ -82,8 +82,8 @@ def _routing(output: Format, by_facet: str | None, kb: Path | None) -> None:
     from kbagent.cli.screens import routing as drawing
     from kbagent.usecases.evaluate.routing import replay_routing
 
-    with open_knowledge_base(folder_of(kb), notify=tell) as base:
-        found = replay_routing(base, by_facet)
+    with open_knowledge_base(folder_of(kb), notify=tell) as base, counting("routing") as report:
+        found = replay_routing(base, by_facet, progress=report)
     if output is Format.JSON:
         write(to_json(drawing.routing_json(found)))
     else:

@@ -9,7 +9,7 @@ import pytest
 from kbagent.cli.page import draw
 from kbagent.cli.screens.routing import NO_BETTER, format_routing, routing_json
 from kbagent.errors import UnknownHandle
-from kbagent.usecases.evaluate.routing import replay_routing
+from kbagent.usecases.evaluate.routing import BLOCKS, STEPS, replay_routing
 from tests.fakes.desk import Desk, ticket
 
 BEGIN = datetime(2026, 1, 1, 8, tzinfo=UTC)
@@ -89,3 +89,30 @@ def test_a_router_that_beats_nothing_is_called_so(desk: Desk):
     (queue,) = found.replayed
     useless = replace(queue, marks=replace(queue.marks, accuracy=queue.majority.accuracy))
     assert NO_BETTER in draw(format_routing(replace(found, replayed=(useless,))), 80)
+
+
+def test_progress_is_told_until_all_cases_are_asked(desk: Desk):
+    bring(desk, 240)
+    told: list[tuple[int, int]] = []
+    replay_routing(desk.kb, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (120, 120)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert len(told) == BLOCKS * STEPS
+
+
+def test_an_interruption_leaves_nothing_behind(desk: Desk):
+    """Replaying writes nothing, so nothing can be half-written."""
+    bring(desk, 240)
+
+    def kept() -> dict[Path, bytes]:
+        files = (one for one in desk.folder.rglob("*") if one.is_file())
+        return {one: one.read_bytes() for one in files if not one.name.endswith(("-wal", "-shm"))}
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    before = kept()
+    with pytest.raises(KeyboardInterrupt):
+        replay_routing(desk.kb, progress=stop)
+    assert kept() == before
+    assert replay_routing(desk.kb).replayed[0].marks.cases == 120

@@ -8,8 +8,10 @@ later than that, which is not recorded. Beside it what the most frequent label s
 got.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from kbagent.core.patterns.casetable import Factor
 from kbagent.core.patterns.marking import Answers, Marks, marks
 from kbagent.store.knowledge_base import KnowledgeBase
+from kbagent.usecases.evaluate.replay import Progress
 from kbagent.usecases.mine.columns import load_columns
 from kbagent.usecases.mine.experience import (
     FEWEST_LABELLED,
@@ -75,10 +78,17 @@ class RoutingReplay:
     missing: tuple[Missing, ...]
 
 
+def _untold(done: int, total: int) -> None:
+    """Nobody is told how far it is."""
+
+
 def replay_routing(
-    kb: KnowledgeBase, by_facet: str | None = None, confident_at: float = CONFIDENT_AT
+    kb: KnowledgeBase,
+    by_facet: str | None = None,
+    confident_at: float = CONFIDENT_AT,
+    progress: Progress = _untold,
 ) -> RoutingReplay:
-    """Every facet that can be predicted, and escalation.
+    """Every facet that can be predicted, and escalation. `progress` is told of the cases asked.
 
     Raises:
         UnknownHandle: `by_facet` is no facet that a case has one value of.
@@ -86,19 +96,40 @@ def replay_routing(
     found = load_columns(kb.connection)
     past = experience_of(kb.connection, found)
     roles = predicted_roles(kb.connection, found, by_facet)
-    asked = [(one.factor, one.columns) for one in roles] + [(escalation_factor(found), ())]
-    replayed: list[Replayed] = []
+    fields = [(one.factor, one.columns) for one in roles] + [(escalation_factor(found), ())]
     missing = [] if roles else [Missing("queue", "no facet of the cases names one")]
-    for factor, columns in asked:
+    asked = []
+    for factor, columns in fields:
         rows = _labelled(past, factor)
         why = _too_little(past, factor, rows)
         if why:
             missing.append(Missing(factor.name, why))
         else:
-            kb.notify(f"replaying {factor.name} over {rows.size:,} cases …")
-            made = _replayed(past, factor, rows, confident_at)
-            replayed.append(replace(made, columns=columns))
+            asked.append((factor, columns, rows))
+    if asked:
+        named = ", ".join(factor.name for factor, *_ in asked)
+        kb.notify(f"replaying {named} over {max(rows.size for *_, rows in asked):,} cases …")
+    total = sum(rows.size - _begin(rows) for *_, rows in asked)
+    replayed: list[Replayed] = []
+    done = 0
+
+    def told(count: int) -> None:
+        progress(count, total)
+
+    for factor, columns, rows in asked:
+        made = _replayed(past, factor, rows, confident_at, partial(_further, told, done))
+        replayed.append(replace(made, columns=columns))
+        done += rows.size - _begin(rows)
     return RoutingReplay(past.size, confident_at, tuple(replayed), tuple(missing))
+
+
+def _further(told: Callable[[int], None], before: int, done: int) -> None:
+    told(before + done)
+
+
+def _begin(rows: Rows) -> int:
+    """How many of these cases are only learned from."""
+    return int(rows.size * EARLIER)
 
 
 def _labelled(past: Experience, factor: Factor) -> Rows:
@@ -116,8 +147,14 @@ def _too_little(past: Experience, factor: Factor, rows: Rows) -> str:
     return f"{classes} values are too many" if classes > MOST_CLASSES else ""
 
 
-def _replayed(past: Experience, factor: Factor, rows: Rows, confident_at: float) -> Replayed:
-    begin = int(rows.size * EARLIER)
+def _replayed(
+    past: Experience,
+    factor: Factor,
+    rows: Rows,
+    confident_at: float,
+    told: Callable[[int], None],
+) -> Replayed:
+    begin = _begin(rows)
     blocks = [b for b in np.array_split(np.arange(begin, rows.size), BLOCKS) if b.size]
     ours, usual, router = [], [], None
     for block in blocks:
@@ -127,7 +164,8 @@ def _replayed(past: Experience, factor: Factor, rows: Rows, confident_at: float)
         if np.unique(factor.codes[past.places[learned]]).size < 2:
             ours.append(usual[-1])
             continue
-        answers, router = _block(fitted(past, factor, learned, router), rows[block])
+        now = fitted(past, factor, learned, router)
+        answers, router = _block(now, rows[block], partial(_further, told, int(block[0]) - begin))
         ours += answers
     at = past.found.at
     return Replayed(
@@ -141,7 +179,9 @@ def _replayed(past: Experience, factor: Factor, rows: Rows, confident_at: float)
     )
 
 
-def _block(router: FacetRouter, asked: Rows) -> tuple[list[Answers], FacetRouter]:
+def _block(
+    router: FacetRouter, asked: Rows, told: Callable[[int], None]
+) -> tuple[list[Answers], FacetRouter]:
     """The parts of the block answered in turn, and the router that has followed all of them."""
     past, made, followed = router.past, [], router
     for part in np.array_split(np.arange(asked.size), STEPS):
@@ -151,6 +191,7 @@ def _block(router: FacetRouter, asked: Rows) -> tuple[list[Answers], FacetRouter
         p = followed.forecast(past.vectors[rows], past.tokens(rows)).probabilities
         made.append(_answers(past, router.factor, rows, p.argmax(axis=1), p.max(axis=1)))
         followed = trained_further(router, asked[: int(part[-1]) + 1])
+        told(int(part[-1]) + 1)
     return made, followed
 
 
