@@ -115,12 +115,14 @@ def at_risk(kb: KnowledgeBase, found: Columns) -> tuple[AtRisk, ...]:
     for issue, vouched in confirmations(kb.connection).items():
         people[issue].update(one.by for one in vouched if one.by)
     alone = sorted(i for i in used if len(people[i]) == 1 and "" not in people[i])
-    kin = _kin(kb, found, used, alone)
-    theirs = {i for i in alone if all(people[other] == people[i] for other in kin[i])}
+    many = [issue for issue in alone if len(solved[issue]) >= FEWEST_SOLVED]
+    kin = _kin(kb, found, used, many)
+    theirs = {i for i in many if all(people[other] == people[i] for other in kin[i])}
     made = []
-    for group in _together(alone, kin):
-        cases = frozenset[int]().union(*(solved[issue] for issue in group))
-        if len(cases) >= FEWEST_SOLVED and theirs.issuperset(group):
+    for group in _together(many, kin):
+        if theirs.issuperset(group):
+            whole = frozenset[int]().union(*(kin[issue] for issue in group))
+            cases = frozenset[int]().union(*(solved[issue] for issue in whole))
             head = min(group, key=lambda issue: (-len(solved[issue]), issue))
             (person,) = people[head]
             made.append(AtRisk(head, "", person, len(cases), _most_used(used[head])))
