@@ -215,6 +215,41 @@ MUTATIONS = (
         "(check.asks is not None and confirm(check.asks) is None)",
         ("tests/usecases/maintain/test_diagnosis.py",),
     ),
+    Mutation(
+        "take the log for whole whatever its sums are",
+        "store/waltail.py",
+        "(expected == sums).all(axis=1)",
+        "(expected == expected).all(axis=1)",
+        ("tests/faults/test_disk.py",),
+    ),
+    Mutation(
+        "open the database to look at its log",
+        "store/waltail.py",
+        "        before = log.stat()\n",
+        '        database.open("rb").close()\n        before = log.stat()\n',
+        ("tests/faults/test_disk.py",),
+    ),
+    Mutation(
+        "read a log that others are writing",
+        "store/waltail.py",
+        "0 <= time.time() - before.st_mtime < QUIET",
+        "False",
+        ("tests/faults/test_disk.py",),
+    ),
+    Mutation(
+        "read an array before its checksum is compared",
+        "store/index/keepsakes.py",
+        "_array(file.read(one))",
+        "np.lib.format.read_array(file.open(one), allow_pickle=False)",
+        ("tests/store/index/test_keepsakes.py",),
+    ),
+    Mutation(
+        "let a rejected pattern stand behind a ticket",
+        "usecases/mine/signs.py",
+        'not in ("rejected", "muted")',
+        'not in ("muted",)',
+        ("tests/usecases/mine/test_signs.py",),
+    ),
 )
 
 
