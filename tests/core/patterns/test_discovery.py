@@ -310,7 +310,7 @@ def test_words_that_were_looked_at_before_are_corrected_for() -> None:
     hit = rng.random(1000) < np.where(has, 0.23, 0.12)
     table = CaseTable.of([], features_from([word("w", has)]), np.zeros(1000, dtype=np.int32))
     assert discover(table, [flags("hit", hit)]).patterns
-    assert not discover(table, [flags("hit", hit)], also_considered=100_000).patterns
+    assert not discover(table, [flags("hit", hit)], left_out=100_000).patterns
 
 
 def test_settings_change_what_is_told() -> None:
@@ -343,3 +343,45 @@ def test_nothing_to_read_gives_nothing() -> None:
     assert discover(one, [Consequent.of_flags("escalated", [True])]).patterns == ()
     unknown = CaseTable.of([Factor.of("os", ["mac"] * 50)])
     assert discover(unknown, [Consequent.of_flags("escalated", [None] * 50)]).patterns == ()
+
+
+def test_many_true_words_let_no_chance_about_outcomes_in() -> None:
+    """Each family at its own rate: true claims of one do not pay for false ones of another."""
+    rng = RNG(21)
+    false = told = 0  # worlds with a false claim about outcomes, true claims
+    for _ in range(30):
+        issue = rng.integers(0, 6, 900)
+        words = [
+            word(f"w{i}-{j}", (issue == i) & (rng.random(900) < 0.9))
+            for i in range(6)
+            for j in range(5)
+        ]
+        places = [facet(name, rng.integers(0, 4, 900)) for name in ("site", "plan", "region")]
+        outcomes = [
+            Consequent.of_levels("issue", [f"i{one}" for one in issue]),
+            flags("escalated", rng.random(900) < 0.15),
+            Consequent("minutes", values=rng.random(900)),
+        ]
+        patterns = discover(CaseTable.of(places, features_from(words)), outcomes).patterns
+        told += sum(p.consequent == "issue" for p in patterns)
+        false += any(p.consequent != "issue" for p in patterns)
+    assert told >= 30 * 6
+    assert false <= 8  # two families, 5 % each of 30 worlds, are 3; P(more than 8) < 0.01
+
+
+def test_of_a_choice_only_one_side_is_tested() -> None:
+    """What makes one of several rarer is never told, so it may not stand for a claim either."""
+    rng = RNG(22)
+    queue = rng.integers(0, 3, 3000)
+    has = rng.random(3000) < np.where(queue == 2, 0.02, 0.3)
+    table = CaseTable.of([], features_from([word("w", has)]), np.zeros(3000, dtype=np.int32))
+    result = discover(table, [Consequent.of_levels("queue", [f"q{c}" for c in queue])])
+    assert {(p.level, p.z > 0) for p in result.patterns} == {("q0", True), ("q1", True)}
+    assert all(p.q <= 0.05 and p.p <= 0.025 for p in result.patterns)
+
+
+def test_a_factor_that_names_the_consequent_is_not_tested() -> None:
+    codes = np.arange(600) % 3
+    itself = Consequent("issue", ("a", "b", "c"), codes.astype(np.int32), not_by=frozenset({"f"}))
+    result = discover(CaseTable.of([facet("f", codes)]), [itself])
+    assert (result.patterns, result.tested) == ((), 0)

@@ -221,6 +221,16 @@ class Consequent:
         assert self.values is not None  # noqa: S101 - one of the two is given
         return ~np.isnan(self.values)
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is one of several (an issue, a queue): told is what makes one likelier."""
+        return self.codes is not None and (self.told is None or len(self.told) > 1)
+
+    @property
+    def width(self) -> int:
+        """How many hypotheses one antecedent makes with it."""
+        return 1 if self.codes is None else len(self.told or self.levels)
+
     @classmethod
     def of_levels(
         cls, name: str, values: Sequence[str | None], not_by: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbagent.core.patterns.adjustment import Part, Tested, group_codes, tested
 from kbagent.core.patterns.casetable import CaseTable, Codes, Consequent, Kind
@@ -142,19 +143,20 @@ def discover(
     table: CaseTable,
     consequents: Sequence[Consequent],
     settings: Settings = Settings(),
-    also_considered: int = 0,
+    left_out: int = 0,
 ) -> Discovery:
     """Everything that goes with something, at the stated false discovery rate.
 
-    `also_considered` counts hypotheses that were looked at and left out before (words that were
-    not made features), so that they are corrected for too. An empty table or no consequents give
+    The rate holds within each of four families: words and form or what is recorded, by which of
+    several (an issue, a queue) or how it went. `left_out` words were looked at before and not made
+    features; they are corrected for with every consequent. An empty table or no consequents give
     an empty discovery.
     """
     if not table.size or not len(table.features):
         return Discovery((), 0, ())
     supported = _supported(table, settings.min_support)
     results = _results(supported, consequents, settings.min_support)
-    hits, count = _hits(results, settings, also_considered)
+    hits, count = _hits(results, settings, left_out)
     patterns = []
     for where in results:
         own = [h for h in hits if h.where is where]
@@ -213,21 +215,74 @@ def _supported(table: CaseTable, min_support: int) -> CaseTable:
     return replace(table, features=table.features.chosen(kept))
 
 
-def _hits(results: Sequence[Tested], settings: Settings, also: int) -> tuple[list[_Hit], int]:
-    if not results:
+def _hits(results: Sequence[Tested], settings: Settings, left_out: int) -> tuple[list[_Hit], int]:
+    """What is claimed, each family at its own false discovery rate; and how many were tested.
+
+    Nearly every word goes with some problem. Tested together with these, what goes with escalation
+    by chance would be claimed as a small share of many true claims, and these few are what is told.
+    """
+    hits: list[_Hit] = []
+    count = 0
+    for worded in (True, False):
+        for choice in (True, False):
+            family = [
+                _Candidates(where, np.flatnonzero(_is_worded(where) == worded))
+                for where in results
+                if where.consequent.is_choice == choice
+            ]
+            unseen = left_out * sum(one.where.consequent.width for one in family) * worded
+            claimed, tested_here = _claimed(family, settings, unseen)
+            hits += claimed
+            count += tested_here
+    return hits, count
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Some features (places `j`) of one consequent's tests."""
+
+    where: Tested
+    j: NDArray[np.intp]
+
+    @property
+    def p(self) -> Floats:
+        """Their p-values, (features, levels): one-sided where only one side is ever told.
+
+        NaN for a feature that names the consequent in other words.
+        """
+        consequent, owners = self.where.consequent, self.where.table.features.owners
+        p = self.where.p[self.j]
+        if consequent.is_choice:
+            p = np.where(self.where.z[self.j] > 0, p / 2, 1 - p / 2)
+        itself = np.array([owners[j] in consequent.not_by for j in self.j.tolist()], dtype=bool)
+        return np.where(itself[:, None], np.nan, p)
+
+
+def _is_worded(where: Tested) -> NDArray[np.bool_]:
+    """Which features are words, or the form of the message."""
+    kinds = where.table.features.kinds
+    return np.array([one in (Kind.KEYWORD, Kind.PHRASING) for one in kinds], dtype=bool)
+
+
+def _claimed(
+    family: Sequence[_Candidates], settings: Settings, unseen: int
+) -> tuple[list[_Hit], int]:
+    """What is claimed of one family, `unseen` hypotheses counted too; and how many these are."""
+    if not family:
         return [], 0
-    p = np.concatenate([r.p.ravel() for r in results])
-    count = int(np.count_nonzero(~np.isnan(p))) + also
+    tables = [one.p for one in family]
+    p = np.concatenate([one.ravel() for one in tables])
+    count = int(np.count_nonzero(~np.isnan(p))) + unseen
     q = q_values(p, considered=count)
     hits, offset = [], 0
-    for where in results:
-        part = slice(offset, offset + where.p.size)
-        good = np.flatnonzero(q[part] <= settings.false_discovery)
-        width = where.p.shape[1]
+    for one, table in zip(family, tables, strict=True):
+        good = np.flatnonzero(q[offset : offset + table.size] <= settings.false_discovery)
+        width = table.shape[1]
         hits += [
-            _Hit(where, i // width, i % width, p[offset + i], q[offset + i]) for i in good.tolist()
+            _Hit(one.where, int(one.j[i // width]), i % width, p[offset + i], q[offset + i])
+            for i in good.tolist()
         ]
-        offset += where.p.size
+        offset += table.size
     return hits, count
 
 
@@ -287,7 +342,7 @@ def _strength(pattern: Pattern) -> tuple[float, bool, str, str, str]:
 
 def _worth_telling(where: Tested, pattern: Pattern, settings: Settings) -> bool:
     """Large enough; and of a consequent with many levels only what makes a level likelier."""
-    if pattern.z < 0 and where.consequent.codes is not None and where.consequent.told is None:
+    if pattern.z < 0 and where.consequent.is_choice:
         return False
     return is_large(pattern.effect, settings)
 

@@ -189,10 +189,10 @@ def _look(
 ) -> tuple[int, tuple[Apparent, ...], Looked]:
     """How many pairs were tested, what only seemed to be a pattern, and all that was looked at."""
     settings = Settings()
-    table, consequents, considered = case_table(connection, found, factors, released, zone)
+    table, consequents, left_out = case_table(connection, found, factors, released, zone)
     same = same_facts(consequents)
     consequents = [without_same(one, same) for one in consequents]
-    result = discover(table, consequents, settings, considered)
+    result = discover(table, consequents, settings, left_out)
     replies = replies_of(connection, found, settings)
     every: list[Pattern | Formulation] = [
         one for one in result.patterns if not is_itself(one, consequents)

@@ -56,7 +56,7 @@ def case_table(
     released: Sequence[Release],
     zone: tzinfo,
 ) -> tuple[CaseTable, list[Consequent], int]:
-    """The table, its consequents, and how many pairs of left-out words must be corrected for."""
+    """The table, its consequents, and how many words were looked at and left out."""
     issue = _frequent("issue", [f"i{i}" if i >= 0 else None for i in found.issue.tolist()])
     queues = _where_chosen(queue_factor(connection, found), found.system)
     about = problem_facets(found, factors)
@@ -74,9 +74,8 @@ def case_table(
     extra, left_out = _words(connection, found, issue, queues)
     customers = features_of([one for one in factors if CUSTOMER.search(one.name)])
     form = joined(joined(_form(connection, found), customers), fresh)
-    levels = sum(len(c.told or c.levels) or 1 for c in consequents)
     table = CaseTable.of(every, joined(form, extra), found.months)
-    return table, consequents, left_out * levels
+    return table, consequents, left_out
 
 
 def _since_releases(
