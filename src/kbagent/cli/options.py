@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,9 @@ Since = Annotated[
 ]
 Facets = Annotated[
     list[str] | None, typer.Option("--facet", metavar="NAME=VALUE", help="Such as version=3.")
+]
+Zone = Annotated[
+    str, typer.Option("--zone", help="Hours are those of +02:00, or of Europe/Berlin.")
 ]
 By = Annotated[
     str | None,
@@ -138,3 +142,24 @@ def read_text(file: Path) -> str:
         hint = "Save it as UTF-8 text."
         raise UnreadableFile(path=file, reason="it is no UTF-8 text", hint=hint)
     return content.decode("utf-8-sig", "replace")
+
+
+def zone_of(text: str) -> tzinfo:
+    """The time zone that an option names: an offset such as +02:00, or a name such as UTC.
+
+    Raises:
+        BadValue: it is neither.
+    """
+    import re
+    from zoneinfo import ZoneInfo
+
+    offset = re.fullmatch(r"([+-])(\d{1,2})(?::?(\d\d))?", text.strip())
+    if offset is not None and int(offset[2]) <= 14:
+        minutes = 60 * int(offset[2]) + int(offset[3] or 0)
+        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, KeyError) as error:
+        raise BadValue(
+            name="--zone", value=text, reason="write an offset like +02:00 or a name like UTC"
+        ) from error

@@ -1,23 +1,29 @@
 """`kbagent patterns`, and `kbagent patterns confirm|reject|mute`."""
 
-from datetime import timedelta, timezone, tzinfo
 from typing import Annotated
 
 import typer
 
-from kbagent.cli.options import By, Format, Kb, Since, TablesFormat, Where, folder_of
+from kbagent.cli.options import (
+    By,
+    Format,
+    Kb,
+    Since,
+    TablesFormat,
+    Where,
+    Zone,
+    folder_of,
+    zone_of,
+)
 from kbagent.cli.output import one_line, print_screen, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
-from kbagent.errors import BadValue, UsageError
+from kbagent.errors import UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
 
 app = typer.Typer(
     invoke_without_command=True, help="Find what goes with what: words, times, customers, releases."
 )
 
-Zone = Annotated[
-    str, typer.Option("--zone", help="Hours are those of +02:00, or of Europe/Berlin.")
-]
 Handle = Annotated[str, typer.Argument(metavar="PATTERN", help="Its id, like p766784.")]
 
 
@@ -123,24 +129,3 @@ def _say(
     told = f" {one_line(str(conditions))}" if conditions else ""
     more = as_options(conditions)
     write(f"{handle} is {verdict}{told}; say otherwise: kbagent patterns {other} {handle}{more}")
-
-
-def zone_of(text: str) -> tzinfo:
-    """The time zone that an option names: an offset such as +02:00, or a name such as UTC.
-
-    Raises:
-        BadValue: it is neither.
-    """
-    import re
-    from zoneinfo import ZoneInfo
-
-    offset = re.fullmatch(r"([+-])(\d{1,2})(?::?(\d\d))?", text.strip())
-    if offset is not None and int(offset[2]) <= 14:
-        minutes = 60 * int(offset[2]) + int(offset[3] or 0)
-        return timezone(timedelta(minutes=minutes if offset[1] == "+" else -minutes))
-    try:
-        return ZoneInfo(text)
-    except (ValueError, OSError, KeyError) as error:
-        raise BadValue(
-            name="--zone", value=text, reason="write an offset like +02:00 or a name like UTC"
-        ) from error

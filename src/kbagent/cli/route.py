@@ -10,9 +10,11 @@ from kbagent.cli.options import (
     Format,
     Kb,
     TablesFormat,
+    Zone,
     facets_of,
     folder_of,
     text_of,
+    zone_of,
 )
 from kbagent.cli.output import print_screen, tell, to_json, write
 from kbagent.cli.tickets import read_tickets
@@ -47,6 +49,7 @@ def route(
     confident_at: Annotated[
         float, typer.Option("--confident-at", min=0.0, max=1.0, help="Say nothing below it.")
     ] = 0.6,
+    zone: Zone = "UTC",
     output: TablesFormat = Format.TABLE,
     kb: Kb = None,
 ) -> None:
@@ -71,6 +74,7 @@ def route(
             tickets,
             by_facet=by_facet,
             confident_at=confident_at,
+            zone=zone_of(zone),
         )
     match output:
         case Format.JSON:

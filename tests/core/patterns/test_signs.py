@@ -45,7 +45,8 @@ def test_a_facet_that_is_given_counts_whatever_the_text_says():
     ("text", "shown"),
     [
         ("broken in 4.2.", True),
-        ("broken in v4.2", False),  # another spelling is another value
+        ("broken in v4.2", True),
+        ("broken in rv4.2", False),
         ("broken in 4.2.1", False),
         ("broken in 14.2", False),
         ("broken in 1.4.2", False),
@@ -56,8 +57,25 @@ def test_a_version_in_the_text_is_read_as_a_whole(text, shown):
     assert bool(shown_in(["version=4.2"], text, (), NOW, UTC, ())) is shown
 
 
-def test_a_value_without_a_digit_is_not_read_into_a_text():
-    assert not shown_in(["plan=free"], "feel free to call", (), NOW, UTC, ())
+@pytest.mark.parametrize(
+    ("antecedent", "text"),
+    [
+        ("plan=free", "feel free to call"),
+        ("lane=2", "page 2 jams"),
+        ("tray=10-20", "pages 10-20 jam"),
+        ("hour=00-06", "shelves 00-06 are wrong"),
+        ("weekday=5-Fri", "on 5-fri"),
+        ("release=9.9", "since 9.9"),
+    ],
+)
+def test_what_can_be_mistaken_is_not_read_into_a_text(antecedent, text):
+    assert not shown_in([antecedent], text, (), NOW, UTC, ())
+
+
+@pytest.mark.parametrize("told", ["4.2", "v4.2", " V4.2 "])
+@pytest.mark.parametrize("stored", ["4.2", "v4.2"])
+def test_a_version_is_one_however_it_is_spelt(stored, told):
+    assert shown_in([f"version={stored}"], "x", [("version", told)], NOW, UTC, ())
 
 
 def test_before_the_first_release_no_release_is_shown():

@@ -46,7 +46,9 @@ def test_what_is_told_with_another_one_holds(sample, words_only):
     assert one.alone.p < 0.05
     screen = " ".join(draw(format_patterns(found), 80).split())
     assert f"{handle} hour=06-12, escalated yes, more rarely holds; it is told with 18 to" in screen
-    assert not patterns(sample, Asked(zone=KELPFIELD)).gone, "these hours are not those of another time zone"
+    assert not patterns(sample, Asked(zone=KELPFIELD)).gone, (
+        "these hours are not those of another time zone"
+    )
 
 
 @pytest.mark.parametrize("words_only", [False, True])

@@ -1,17 +1,20 @@
 """Signs: the patterns behind a routed ticket are kept, followed and overruled by people."""
 
 import os
+from datetime import timedelta, timezone
 
 import pytest
 
 from kbagent.cli.page import draw
 from kbagent.cli.screens.routes import format_routes, routes_csv, routes_json
+from kbagent.store import releases
 from kbagent.store.index import keepsakes
 from kbagent.usecases.mine import patterns as mining
 from kbagent.usecases.mine import signs
 from kbagent.usecases.mine.columns import load_columns
 from kbagent.usecases.mine.patterns import Asked, known_signs, patterns, say
 from kbagent.usecases.mine.routes import Ticket, routes
+from tests.cli.conftest import invoke
 from tests.fakes.desk import Desk, ticket
 from tests.fakes.encoder import FakeEncoder
 
@@ -137,12 +140,44 @@ def test_patterns_are_looked_for_once_until_cases_have_moved_on(filled, monkeypa
     assert mined
 
 
-def test_patterns_of_problems_that_were_put_together_otherwise_are_looked_for_anew(filled):
+@pytest.mark.parametrize(
+    ("what", "value"), [("issue", 9999), ("escalated", -1), ("reopened", 7), ("csat", 3.0)]
+)
+def test_patterns_of_cases_that_are_otherwise_now_are_looked_for_anew(filled, what, value):
     known(filled)
     found = load_columns(filled.kb.connection)
-    assert signs.kept(filled.kb, found)[1]
-    found.issue[:4] = 9999
-    assert not signs.kept(filled.kb, found)[1]
+    assert signs.kept(filled.kb, found, "UTC")[1]
+    getattr(found, what)[:4] = value
+    assert not signs.kept(filled.kb, found, "UTC")[1]
+
+
+def test_a_release_that_was_told_since_counts(filled):
+    assert signs.kept(filled.kb, load_columns(filled.kb.connection), "UTC") is None
+    known(filled)
+    assert signs.kept(filled.kb, load_columns(filled.kb.connection), "UTC")[1]
+    with filled.kb.database.write() as connection:
+        told = releases.Release("9.0", filled.clock.now - timedelta(days=2))
+        releases.put(connection, told, filled.clock.now)
+    assert not signs.kept(filled.kb, load_columns(filled.kb.connection), "UTC")[1]
+
+
+def test_the_hours_are_those_of_the_time_zone(filled):
+    """19 h UTC is 21 h in the zone, and so is the evening; 16 h UTC is evening only there."""
+    east = timezone(timedelta(hours=2))
+    filled.clock.now = filled.clock.now.replace(hour=16)
+    there = routes(filled.kb, FakeEncoder(), [Ticket(HANGS)], zone=east)
+    assert any(s.antecedent == "hour=18-24" for s in there.routed[0].signs)
+    assert "Opened between 18 and 24 h UTC+02:00: escalated" in draw(format_routes(there), 80)
+    (here,) = routes(filled.kb, FakeEncoder(), [Ticket(HANGS)]).routed
+    assert not any(s.antecedent == "hour=18-24" for s in here.signs)
+
+
+def test_what_the_command_patterns_finds_is_kept_for_the_command_route(filled, monkeypatch):
+    ran = invoke("patterns", kb=filled.kb.folder)
+    assert ran.code == 0
+    monkeypatch.setattr(mining, "MOST_AT_ONCE", 10)
+    (one,) = routes(filled.kb, FakeEncoder(), [Ticket(HANGS)]).routed
+    assert one.signs
 
 
 def test_where_there_are_too_many_cases_what_was_kept_last_counts(filled, monkeypatch):
@@ -161,7 +196,7 @@ def test_where_there_are_too_many_cases_what_was_kept_last_counts(filled, monkey
 @pytest.mark.parametrize("facts", [{}, {"signs": [{"odd": 1}], "releases": []}, {"signs": 3}])
 def test_what_another_version_kept_is_found_anew(filled, facts):
     first = known(filled)
-    keepsakes.save(filled.kb.index_folder, signs.NAME, {}, facts)
+    keepsakes.save(filled.kb.index_folder, signs.NAME.format("UTC"), {}, facts)
     assert known(filled) == first
 
 
@@ -185,7 +220,7 @@ def test_keeping_that_fails_is_no_failure(filled, monkeypatch):
 def test_too_few_cases_show_nothing_and_keep_nothing(desk):
     desk.bring(*(ticket(str(i), LOST) for i in range(5)))
     assert known(desk).every == ()
-    assert signs.kept(desk.kb, load_columns(desk.kb.connection)) is None
+    assert signs.kept(desk.kb, load_columns(desk.kb.connection), "UTC") is None
 
 
 def test_the_screen_the_table_and_scripts_name_the_patterns(filled):

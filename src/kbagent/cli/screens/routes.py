@@ -1,6 +1,6 @@
 """Where tickets belong, in words, with the doubt that is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableT
             lines.append(_in("; ".join(one.why) or "nothing makes it more urgent than others"))
         elif named:
             lines.append(Text(one_line(f"{named}{one.text}", 78), "bold"))
-        lines += _routed(one, found.escalation, found.names, alone=not many)
+        lines += _routed(one, found, alone=not many)
         if many:
             lines.append(Text(""))
     alike = [*(_in(line, "yellow") for line in _of_all(found)), *map(_in, lines_of_moment(found))]
@@ -132,9 +132,7 @@ def routes_markdown(found: Routes, refused: Sequence[Refused] = ()) -> str:
     return to_markdown(HEADER, [*_rows(found), *_refused_rows(refused)])
 
 
-def _routed(
-    one: Routed, escalation: HeldOut | None, names: Mapping[str, str], *, alone: bool
-) -> list[RenderableType]:
+def _routed(one: Routed, found: Routes, *, alone: bool) -> list[RenderableType]:
     if one.unlike:
         said = f"{UNLIKE}: no field, escalation or issue is claimed"
         return [_in(said, "yellow"), *_nearest(one)]
@@ -145,8 +143,8 @@ def _routed(
     ]
     if alone and not one.guesses:
         lines.append(_in(NO_FIELD))
-    if alone or _escalation_can_be_told(one, escalation):
-        lines.append(_in(_escalation(one, escalation)))
+    if alone or _escalation_can_be_told(one, found.escalation):
+        lines.append(_in(_escalation(one, found.escalation)))
     if one.issue is None:
         lines.append(_in("issue: none that is known well enough; it may be new"))
     else:
@@ -158,7 +156,7 @@ def _routed(
         since = figures.day(one.rise.began)
         release = f" since release {one_line(one.rise.release)}" if one.rise.release else ""
         lines.append(_in(f"rising now: {one.rise.observed} cases since {since}{release}", "red"))
-    if patterned := sign_lines(one, names, alone=alone):
+    if patterned := sign_lines(one, found, alone=alone):
         lines += [_in("patterns it shows"), *(_in(line, left=4) for line in patterned)]
     if one.collect:
         fields = ", ".join(
@@ -352,7 +350,7 @@ def _rows(found: Routes) -> list[list[object]]:
             named = None if one.name is None else str(one.name)
             why = "; ".join(one.why)
             told = [place, named, one.text, name, label, confidence, escalation, issue, why]
-            shown = "; ".join(sign_lines(one, found.names)) or None
+            shown = "; ".join(sign_lines(one, found)) or None
             rows.append([*told, because, silent, "; ".join(_precedent(one)) or None, shown])
     return rows
 

@@ -10,35 +10,31 @@ from kbagent.usecases.mine.signs import Sign
 MOST_LINES = 4
 MOST_WORDS = 4
 """Signs of one thing that a line names."""
-ZONE = "UTC"
-"""The time zone that the hours of these patterns are of."""
 _POINTING = ("issue", "queue", "resolution")
 """Consequents that are one of many: what makes one of them rarer is no news."""
 
 
-def sign_lines(one: Routed, names: Mapping[str, str], *, alone: bool = True) -> list[str]:
+def sign_lines(one: Routed, found: Routes, *, alone: bool = True) -> list[str]:
     """A line for each thing that the ticket's patterns point to, the strongest first.
 
     Where it is not `alone`, what every ticket shows by the moment it comes is left out.
     """
     own = [sign for sign in one.signs if alone or not sign.is_of_moment]
     issue = f"i{one.issue[0]}" if one.issue is not None else None
-    return _lines([sign for sign in own if _is_told(sign, one)], names, issue)
+    return _lines([sign for sign in own if _is_told(sign, one)], found, issue)
 
 
 def lines_of_moment(found: Routes) -> list[str]:
     """What every ticket shows by the moment it comes."""
     like = [one for one in found.routed if not one.unlike]
-    return _lines([one for one in like[0].signs if one.is_of_moment], found.names) if like else []
+    return _lines([one for one in like[0].signs if one.is_of_moment], found) if like else []
 
 
-def _lines(
-    signs: Sequence[Sign], names: Mapping[str, str], recognised: str | None = None
-) -> list[str]:
+def _lines(signs: Sequence[Sign], found: Routes, recognised: str | None = None) -> list[str]:
     pointed: dict[tuple[str, str, bool], list[Sign]] = {}
     for sign in signs:
         pointed.setdefault((sign.consequent, sign.level, sign.is_more), []).append(sign)
-    return [_line(own, names, recognised) for own in list(pointed.values())[:MOST_LINES]]
+    return [_line(own, found, recognised) for own in list(pointed.values())[:MOST_LINES]]
 
 
 def signs_json(signs: Sequence[Sign], names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -72,13 +68,15 @@ def _is_told(sign: Sign, one: Routed) -> bool:
     return True
 
 
-def _line(signs: Sequence[Sign], names: Mapping[str, str], recognised: str | None) -> str:
+def _line(signs: Sequence[Sign], found: Routes, recognised: str | None) -> str:
     """Several signs of one thing name that thing once; a single one has its counts."""
     first = signs[0]
     known = first.level == recognised  # its title was just told
-    what = first.level if known else claims.level(first.consequent, first.level, names)
+    what = first.level if known else claims.level(first.consequent, first.level, found.names)
     if len(signs) == 1:
-        return f"{claims.subject(first.antecedent, ZONE)}: {_told(first, what)} {_handle(first)}"
+        return (
+            f"{claims.subject(first.antecedent, found.zone)}: {_told(first, what)} {_handle(first)}"
+        )
     several = ", ".join(
         f"{claims.plainly(one.antecedent)} {_strength(one)} {_handle(one)}"
         for one in signs[:MOST_WORDS]

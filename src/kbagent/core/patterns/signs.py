@@ -1,7 +1,8 @@
 """Which antecedents of patterns one new ticket shows, by the rules that find them in cases.
 
-A facet that was not given is looked for in the words, if its value has a digit: "4.2.1" in a text
-is a version, "free" need not be a plan. Does not know what follows from an antecedent.
+A facet that was not given is looked for in the words, if its value cannot be mistaken: "4.2.1" in a
+text is a version, "2" need not be a lane, nor "free" a plan. Does not know what follows from an
+antecedent.
 """
 
 import re
@@ -13,6 +14,9 @@ import numpy as np
 from kbagent.core.patterns.messageform import form_features, release_factors, timing_factors
 from kbagent.core.patterns.terms import quoted, terms_of, words
 
+_SPELT = re.compile(r"^v(?=\d)")
+_UNMISTAKABLE = re.compile(r"\d\.\d|[^\W\d][\W_]*\d|\d[\W_]*[^\W\d]")
+"""A dot between digits, or letters and digits side by side: 4.2, macos 14; not 2, 18-24."""
 _MOMENTS = ("hour", "weekday", "release", "since release")
 
 
@@ -47,16 +51,23 @@ def shown_in(
     }
     given: dict[str, set[str]] = {}
     for name, value in facets:
-        given.setdefault(name.casefold(), set()).add(value.strip().casefold())
+        given.setdefault(name.casefold(), set()).add(_plain(value))
     lowered = text.casefold()
     return frozenset(one for one in antecedents if one in own or _is_facet_of(one, given, lowered))
 
 
 def _is_facet_of(antecedent: str, given: Mapping[str, set[str]], text: str) -> bool:
-    name, sign, value = antecedent.casefold().partition("=")
-    if not sign:
+    name, sign, value = antecedent.partition("=")
+    if not sign or is_of_moment(antecedent):
         return False
-    if name in given:
-        return value in given[name]
-    has_digit = any(character.isdigit() for character in value)
-    return has_digit and re.search(rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)", text) is not None
+    plain = _plain(value)
+    if name.casefold() in given:
+        return plain in given[name.casefold()]
+    if _UNMISTAKABLE.search(plain) is None:
+        return False
+    return re.search(rf"(?<![\w.])v?{re.escape(plain)}(?!\w|\.\d)", text) is not None
+
+
+def _plain(value: str) -> str:
+    """A value however it is spelt: v4.2 and 4.2 are one."""
+    return _SPELT.sub("", value.strip().casefold())

@@ -141,9 +141,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     by_handle = {handle_of(one, zone): one for one in every}
     foretelling = {key: one for key, one in by_handle.items() if isinstance(one, Pattern)}
     foretold = signs.signs_from(foretelling.items(), released)
-    everything = asked.request == Request("") and asked.zone == UTC
-    if everything and looked is not None:
-        signs.keep(kb, found, foretold)
+    if asked.request == Request("") and looked is not None:
+        signs.keep(kb, found, foretold, zone)
     said, here = verdicts_of(connection), Conditions.of(asked.request)
     told = _told(connection, found, by_handle, said, here)
     gone = _gone(said, by_handle, looked, zone, here) if here.say_all_of(asked.request) else ()
@@ -202,17 +201,17 @@ def _look(
     return result.tested, result.apparent, looked
 
 
-def known_signs(kb: KnowledgeBase, found: Columns) -> Signs:
+def known_signs(kb: KnowledgeBase, found: Columns, zone: tzinfo = UTC) -> Signs:
     """What the patterns of these cases, all there are, say of new tickets; not what people deny.
 
     As kept, or found now; where there are too many cases to wait for it, what was kept last counts
     however old it is.
     """
-    known, fits = signs.kept(kb, found) or (None, False)
+    known, fits = signs.kept(kb, found, str(zone)) or (None, False)
     if not fits and found.size <= MOST_AT_ONCE:
         if found.size >= FEWEST_CASES:
             kb.notify(f"looking for patterns in {found.size:,} cases …")
-        known = patterns(kb, Asked()).signs
+        known = patterns(kb, Asked(zone=zone)).signs
     if known is None:
         kb.notify("patterns are not known yet: `kbagent patterns` finds and keeps them")
         return NO_SIGNS

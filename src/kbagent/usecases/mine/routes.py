@@ -7,6 +7,7 @@ not log and does not act.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from functools import partial
 
 import numpy as np
@@ -81,7 +82,8 @@ class Routes:
 
     `escalation` is how the probabilities of escalation did, None when none could be learned.
     `queue` is the field that is the queue. `columns` are those that each field is read from.
-    `names` says what the issues and resolutions that signs speak of are called.
+    `names` says what the issues and resolutions that signs speak of are called, `zone` which time
+    zone their hours are of.
     """
 
     learned_from: int
@@ -92,6 +94,7 @@ class Routes:
     queue: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[tuple[str, tuple[Column, ...]], ...] = ()
+    zone: str = "UTC"
 
 
 def routes(
@@ -101,8 +104,9 @@ def routes(
     *,
     by_facet: str | None = None,
     confident_at: float = CONFIDENT_AT,
+    zone: tzinfo = UTC,
 ) -> Routes:
-    """Where each ticket belongs. An empty knowledge base predicts nothing.
+    """Where each ticket belongs; `zone` is that of the hours in patterns. No cases, no prediction.
 
     Raises:
         UnknownHandle: `by_facet` is no facet that a case has one value of.
@@ -130,7 +134,7 @@ def routes(
     seen = _neighbours(kb, past, asked)
     recogniser = Recogniser(kb, past)
     known = Handling(kb, found, recogniser.relatives, queue.factor if queue else None, confident_at)
-    patterned, now = known_signs(kb, found), kb.clock()
+    patterned, now = known_signs(kb, found, zone), kb.clock()
     made = [
         _routed(
             known,
@@ -139,7 +143,7 @@ def routes(
             escalating.of(i) if escalating else None,
             seen[i],
             recogniser.issue_of(ticket.text, asked[i]),
-            patterned.of(ticket.text, ticket.facets, now),
+            patterned.of(ticket.text, ticket.facets, now, zone),
         )
         for i, ticket in enumerate(tickets)
     ]
@@ -154,6 +158,7 @@ def routes(
         queue=queued,
         names=level_names(kb, {(s.consequent, s.level) for one in made for s in one.signs}),
         columns=tuple((one.name, one.columns) for one in roles),
+        zone=str(zone),
     )
 
 

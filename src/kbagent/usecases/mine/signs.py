@@ -8,7 +8,9 @@ them (`patterns`), and knows nothing of what people said of them.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+
+import numpy as np
 
 from kbagent.core.patterns.contingency import wilson
 from kbagent.core.patterns.discovery import LevelEffect, Pattern
@@ -16,17 +18,18 @@ from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.signs import is_of_moment, shown_in
 from kbagent.store.index import keepsakes
 from kbagent.store.knowledge_base import KnowledgeBase
-from kbagent.store.releases import Release
-from kbagent.usecases.mine.columns import Columns, Ints
+from kbagent.store.releases import Release, everyone
+from kbagent.usecases.mine.columns import Columns
 from kbagent.usecases.mine.texts import MOST_CHARACTERS
 
-NAME = "patterns"
+NAME = "patterns of {}"
+"""With the time zone that hours are of."""
 GROWTH = 1.05
 """Cases since, as a multiple, before patterns are looked for anew."""
 FEW_MORE = 50
 """Cases that never make them be looked for anew by themselves."""
 CHANGED = 0.01
-"""Share of cases that may belong to other problems now."""
+"""Share of cases of which an issue or an outcome may be another now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ class Signs:
     every: tuple[Sign, ...] = ()
     releases: tuple[tuple[str, datetime], ...] = ()
 
-    def of(self, text: str, facets: Iterable[tuple[str, str]], now: datetime) -> tuple[Sign, ...]:
-        """Those that a ticket with these words and facets shows when it comes now."""
+    def of(
+        self, text: str, facets: Iterable[tuple[str, str]], now: datetime, zone: tzinfo
+    ) -> tuple[Sign, ...]:
+        """Those that a ticket shows when it comes now; `zone` is the one of their hours."""
         known = {one.antecedent for one in self.every}
-        shown = shown_in(known, text[:MOST_CHARACTERS], facets, now, UTC, self.releases)
+        shown = shown_in(known, text[:MOST_CHARACTERS], facets, now, zone, self.releases)
         return tuple(one for one in self.every if one.antecedent in shown)
 
     def with_verdicts(self, said: Mapping[str, str]) -> "Signs":
@@ -93,39 +98,59 @@ def signs_from(found: Iterable[tuple[str, Pattern]], releases: Sequence[Release]
     return Signs(tuple(every), tuple((one.version, one.at) for one in releases))
 
 
-def keep(kb: KnowledgeBase, found: Columns, signs: Signs) -> None:
+def keep(kb: KnowledgeBase, found: Columns, signs: Signs, zone: str) -> None:
     """Keep them, where that can be written, with the cases they were found on: all there are."""
     facts = {
         "signs": [asdict(one) for one in signs.every],
         "releases": [(name, at.timestamp()) for name, at in signs.releases],
+        "told": _told(kb),
     }
     with suppress(OSError):
-        arrays = {"cases": found.case_ids, "issues": found.issue}
-        keepsakes.save(kb.index_folder, NAME, arrays, facts)
+        keepsakes.save(kb.index_folder, NAME.format(zone), _marks(found), facts)
 
 
-def kept(kb: KnowledgeBase, found: Columns) -> tuple[Signs, bool] | None:
-    """What was kept last, and whether it still fits these cases, all there are."""
-    there = keepsakes.load(kb.index_folder, NAME)
+def kept(kb: KnowledgeBase, found: Columns, zone: str) -> tuple[Signs, bool] | None:
+    """What was kept last of this time zone, and whether it fits these cases, all there are."""
+    there = keepsakes.load(kb.index_folder, NAME.format(zone))
     if there is None:
         return None
     arrays, facts = there
     try:
         every = tuple(Sign(**one) for one in facts["signs"])
         releases = tuple((name, datetime.fromtimestamp(at, UTC)) for name, at in facts["releases"])
-        fits = _fits(arrays["cases"], arrays["issues"], found)
+        fits = _fits(arrays, found) and facts["told"] == _told(kb)
     except (KeyError, TypeError, ValueError):
         return None  # of another version
     return Signs(every, releases), fits
 
 
-def _fits(case_ids: Ints, issues: Ints, found: Columns) -> bool:
+def _marks(found: Columns) -> keepsakes.Arrays:
+    """What patterns depend on and may change of a case: its issue, and how it went."""
+    return {
+        "cases": found.case_ids,
+        "issues": found.issue,
+        "escalated": found.escalated,
+        "reopened": found.reopened,
+        "satisfaction": found.csat,
+    }
+
+
+def _told(kb: KnowledgeBase) -> list[list[object]]:
+    """The releases that people told of, as JSON gives them back."""
+    return [[one.version, one.at.timestamp()] for one in everyone(kb.connection)]
+
+
+def _fits(kept_marks: keepsakes.Arrays, found: Columns) -> bool:
+    case_ids = kept_marks["cases"]
     places = found.places(case_ids)
     there = places >= 0
-    same = int((found.issue[places[there]] == issues[there]).sum())
+    same = there.copy()
+    for name, now in _marks(found).items():
+        before = kept_marks[name][there]
+        same[there] &= np.isclose(before, now[places[there]], equal_nan=True)
     newer = found.size - int(there.sum())
     grown = newer > max(FEW_MORE, (GROWTH - 1) * case_ids.size)
-    return not grown and same >= (1 - CHANGED) * case_ids.size
+    return not grown and int(same.sum()) >= (1 - CHANGED) * case_ids.size
 
 
 def _sign(handle: str, one: Pattern) -> Sign:
