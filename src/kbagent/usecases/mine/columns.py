@@ -47,18 +47,32 @@ QUEUE_NAMES = (
     "project_key",
 )
 """Facets that usually hold the queue, in the order in which they are looked for."""
+_WORDS = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])|[\W_]+")
+"""Where one word of a name ends: at a blank, `_`, `-` or `.`, and before a capital."""
 _AFTERWARDS = re.compile(
-    r"satisf|csat|rating|score|survey|status|state|resol|reopen|escal|metric|stats|clos|solved"
-    r"|updated|updates|spent|minutes|duration|replies|notes|comment|^marks?$|grade|has_incidents",
-    re.I,
+    r"\b(satisf|csat|survey|reopen|escalat|resolv|clos(ed?|ing|ure)\b|solved|updated|comment)"
+    r"|\b(ratings?|scores?|metrics?|stats|statistics|spent|minutes|duration|replies|grade|status)\b"
+    r"|(?<!screen )(?<!display )(?<!monitor )(?<!image )(?<!video )(?<!camera )(?<!print )"
+    r"\bresolutions?\b"
+    r"|^(custom fields? )?((cf|u|incident|problem|ticket|case|issue|request|task|change|workflow"
+    r"|conversation) )?state( reason)?$"
+    r"|\b(notes( html)?|interactions)$|^marks?$|^has incidents|^last update\b"
 )
+"""What a name says, in lower case and word by word, that is known only afterwards.
+
+A state of somewhere (`us_state`) is none of a case, and a screen's resolution none of a problem.
+"""
 _PEOPLE = re.compile(
-    r"assign(ee|ed)|responder|agent|owner|creator|reporter|requester|submitter|author$|caller"
-    r"|contact|(^|_)by$|user|recipient",
-    re.I,
+    r"\b(assign(ee|ed)|responder|owner|creator|reporter|requester|submitter|caller|recipient)"
+    r"|(?<!user )\bagents?\b(?! (version|build|os|platform)\b)"
+    r"|\busers?(?! ?(agent|role|type|plan|language|locale)\b)"
+    r"|\bcontacts?\b(?! (type|channel|method|reason)\b)"
+    r"|\bauthors?\b(?! association\b)|\bby$"
 )
+"""Names of people; a browser's user agent and the way of contact are no person."""
 _TRIAGE = re.compile(
-    r"priorit|urgen|impact|severit|^(issue_?)?type$|tags?$|labels?$|queue|spam", re.I
+    r"\b(priorit|urgen|impact|severit)|^((issue|ticket|case|request) )?type$|\b(tags?|labels?)$"
+    r"|^((ticket|case|issue|support|current) )?queue( name| id)?$|^(is )?spam$"
 )
 """Set while the case is handled: a sign of what became of it, no cause."""
 CUSTOMER = re.compile(r"company|organi[sz]ation|account|customer|client|tenant", re.I)
@@ -205,14 +219,24 @@ def cohort_factors(connection: sqlite3.Connection, found: Columns) -> list[Facto
     names = [
         name
         for name, values in columns.facet_names(connection)
-        if 1 < values <= min(MOST_VALUES, found.size)
-        and not _AFTERWARDS.search(name)
-        and not _PEOPLE.search(name)
-        and not _TRIAGE.search(name)
-        and name.casefold() not in QUEUE_NAMES
+        if 1 < values <= min(MOST_VALUES, found.size) and is_known_on_arrival(name)
     ]
     loaded = [factor_of(connection, found, name) for name in names]
     return [factor for factor in loaded if factor is not None and _is_shared(factor)]
+
+
+def is_known_on_arrival(name: str) -> bool:
+    """Whether a facet of this name can be a cause: no person, no queue, nothing told later.
+
+    >>> [is_known_on_arrival(one) for one in ("operating_system", "us_state", "userAgent")]
+    [True, True, True]
+    >>> [is_known_on_arrival(one) for one in ("csat_rating", "state", "closedBy", "Issue Type")]
+    [False, False, False, False]
+    """
+    if name.casefold() in QUEUE_NAMES:
+        return False
+    words = " ".join(_WORDS.split(name)).strip().casefold()
+    return not any(one.search(words) for one in (_AFTERWARDS, _PEOPLE, _TRIAGE))
 
 
 def _is_shared(factor: Factor) -> bool:
