@@ -1,6 +1,7 @@
 """Rises: found when there, rarely when not, dated, and attached to release and features."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 
 from kbagent.core.patterns.casetable import Kind, features_from
 from kbagent.core.patterns.rises import (
+    Rise,
     Watch,
     attribute,
     bar_for,
@@ -37,7 +39,8 @@ def test_a_tripled_series_is_told_within_days_and_dated() -> None:
     assert len(found) == 1
     assert 150 <= found[0].told <= 156
     assert 147 <= found[0].began <= 152
-    assert found[0].ratio > 2
+    assert found[0].ratio is not None
+    assert 2 < found[0].ratio < 4
 
 
 def test_a_rise_that_ends_is_closed_and_a_second_one_told_again() -> None:
@@ -52,6 +55,14 @@ def test_a_rise_that_ends_is_closed_and_a_second_one_told_again() -> None:
         assert one.cases == counts[0, span].sum() > one.observed
         assert one.usual == pytest.approx(expectations(counts, WEEKDAYS, Watch())[0][0, span].sum())
         assert one.observed == counts[0, one.began : one.told + 1].sum()
+
+
+def test_the_ratio_is_plain_and_of_the_whole_rise_and_there_is_none_of_less_than_a_case() -> None:
+    rise = Rise(0, told=9, began=8, observed=5, expected=0.4, cases=30, usual=4.0)
+    assert rise.ratio == 7.5
+    assert replace(rise, usual=1.0).ratio == 30
+    assert replace(rise, usual=0.99).ratio is None
+    assert rise.shrunk_ratio == pytest.approx(5.5 / 0.9)
 
 
 def test_a_rise_that_lasts_is_counted_until_the_last_day() -> None:

@@ -379,6 +379,34 @@ def test_growth_is_told_as_sure_as_it_is(sample):
     assert "about every day; too few cases to be sure" in told(0.4, 0.2, float("inf"))
 
 
+@pytest.mark.parametrize(
+    ("expected", "ratio", "words"),
+    [
+        (0.33, None, "where 0.3 were to be expected"),
+        (0.01, None, "where none were to be expected"),
+        (4.0, 7.5, "4.0 expected: 7.5 times as many"),
+        (1.2, 25.0, "1.2 expected: 25 times as many"),
+    ],
+)
+def test_a_multiple_is_told_where_a_case_was_to_be_expected(sample, expected, ratio, words):
+    rise = replace(rise_of_the_release(sample), observed=30, expected=expected, ratio=ratio)
+    found = replace(emerging(sample), rising=(rise,))
+    screen = " ".join(draw(format_emerging(found), 80).split())
+    assert f"30 cases since 2026-02-17, {words} " in screen
+    assert ("times as many" in screen) == (ratio is not None)
+    assert emerging_json(found)["rising"][0]["ratio"] == ratio
+
+
+def test_the_multiple_is_that_of_the_figures_beside_it(sample):
+    every = [one for day in (9, 40, 90, 200) for one in
+             emerging(sample, as_of=RELEASED + timedelta(days=day), within=400).rising]  # fmt: skip
+    assert any(one.ratio is None for one in every)
+    assert any(one.ratio is not None for one in every)
+    for one in every:
+        wanted = one.observed / one.expected if one.expected >= 1 else None
+        assert one.ratio == (wanted and pytest.approx(wanted))
+
+
 def test_a_day_without_a_case_is_not_called_that_of_the_newest(shared_sample):
     days = {
         row[0]

@@ -29,7 +29,7 @@ HEADER = (
 )
 
 
-NONE_EXPECTED = 0.05  # cases; fewer are printed as 0.0, and of none nothing is a multiple
+NONE_EXPECTED = 0.05  # cases; fewer are printed as 0.0
 
 
 def format_emerging(found: Emerging) -> RenderableType:
@@ -215,17 +215,11 @@ def _compared(found: Emerging) -> str:
 
 
 def _rising(one: Rising) -> list[RenderableType]:
-    ratio = (one.observed + 0.5) / (one.expected + 0.5)
-    expected = (
-        f"{one.expected:.1f} expected: {ratio:.0f} times as many"
-        if one.expected >= NONE_EXPECTED
-        else "none expected"
-    )
     state = f"; calm since {figures.day(one.ended)}" if one.ended else ""
     new = "new: " if one.is_new else ""
     lines: list[RenderableType] = [
         Text(f"{new}{one_line(one.name, 70)}", "bold"),
-        _indented(f"{_cases(one.observed)} {_span(one)}, {expected}{state}"),
+        _indented(f"{_cases(one.observed)} {_span(one)}, {_expected(one)}{state}"),
     ]
     if one.release:
         lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
@@ -244,6 +238,18 @@ def _rising(one: Rising) -> list[RenderableType]:
         refs = ", ".join(one_line(ref, 24) for ref in one.cases[:3])
         lines.append(_indented(f"first {figures.day(one.first)}; latest {refs}", "dim"))
     return lines
+
+
+def _expected(one: Rising) -> str:
+    """What history leads one to expect, and of one case or more how many times as many came."""
+    if one.ratio is not None:
+        return f"{one.expected:.1f} expected: {_times(one.ratio)} as many"
+    told = f"{one.expected:.1f}" if one.expected >= NONE_EXPECTED else "none"
+    return f"where {told} were to be expected"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
 
 
 def _cases(count: int) -> str:
@@ -278,6 +284,7 @@ def _row(one: Rising) -> dict[str, Any]:
         "ended": one.ended,
         "cases": one.observed,
         "expected": round(one.expected, 2),
+        "ratio": None if one.ratio is None else round(one.ratio, 2),
         "first": one.first,
         "doubling_days": _doubling_row(one.doubling),
         "release": one.release or None,

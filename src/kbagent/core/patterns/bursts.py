@@ -91,7 +91,7 @@ def bursts(
     how = watch or replace(Watch(), bar=bar_for(max(considered, len(words))) + STRICTER)
     found: list[Burst] = []
     for rise in rises(counts, weekdays, how):
-        if rise.ratio >= least_ratio:
+        if rise.shrunk_ratio >= least_ratio:
             word = words[rise.series]
             _tell(found, rise, word, _cases(rows[word], days, rise), rows)
     return found

@@ -80,8 +80,16 @@ class Rise:
     usual: float = 0.0
 
     @property
-    def ratio(self) -> float:
-        """Observed over expected when it was told; half a case is added to both."""
+    def ratio(self) -> float | None:
+        """How many times as many cases of the whole rise came as usual; None of under one case."""
+        return self.cases / self.usual if self.usual >= 1 else None
+
+    @property
+    def shrunk_ratio(self) -> float:
+        """Observed over expected when it was told; half a case is added to both.
+
+        Whether a rise is large enough is judged by it; it is no figure to be told.
+        """
         return (self.observed + 0.5) / (self.expected + 0.5)
 
 

@@ -58,9 +58,10 @@ class Rising:
 
     `kind` is issue, words, or version (words that name a version). `name` is an issue with its
     title, or the words of an event (whose first one is counted). `observed` cases came from
-    `began` until `ended`, or until now, where `expected` were to be expected; `behind` and `cases`
-    are of the same ones. `first` is the first case ever of the issue. `worked` is what worked on
-    its cases. `resembles` is the earlier issue that a new one is most like.
+    `began` until `ended`, or until now, where `expected` were to be expected: `ratio` times as
+    many, None where less than one case was. `behind` and `cases` are of the same ones. `first` is
+    the first case ever of the issue. `worked` is what worked on its cases. `resembles` is the
+    earlier issue that a new one is most like.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Rising:
     worked: Worked
     is_new: bool
     resembles: Resembled | None = None
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,4 +270,5 @@ def _rising(scene: Scene, counts: Ints, rise: Rise, name: str, inside: Codes) ->
         cases=scene.names(inside[::-1][:EXAMPLES]),
         worked=(),
         is_new=False,
+        ratio=rise.ratio,
     )
