@@ -232,8 +232,9 @@ def test_a_release_after_the_beginning_explains_nothing(sample):
     ] == 0  # fmt: skip
 
 
-def test_only_a_guessed_day_of_a_release_may_come_late(sample):
-    """The first case of a version comes after its release; a day that people told is the day."""
+def test_the_day_of_a_release_may_come_late(sample):
+    """The first case of a version comes after its release, and what people tell can be a day off,
+    where the cases are of that version; not by more, and not of another version."""
     with sample.database.write() as connection:  # the version of the first cases is not recorded
         connection.execute(
             """DELETE FROM case_facets WHERE case_id IN (SELECT id FROM cases WHERE opened_at < ?)
@@ -245,7 +246,13 @@ def test_only_a_guessed_day_of_a_release_may_come_late(sample):
     one = rise_of_the_release(sample)
     assert one.began == RELEASED
     assert (one.release, one.days_after) == ("4.2", 0)
-    tell_release(sample, "4.2", guessed)
+    for late in (1, 2):
+        tell_release(sample, "4.2", RELEASED + timedelta(days=late))
+        one = rise_of_the_release(sample)
+        assert (one.release, one.days_after) == ("4.2", -late)
+    screen = draw(format_emerging(emerging(sample, as_of=RELEASED + timedelta(days=7))), 80)
+    assert "begins 2 days before the day told of release 4.2" in screen
+    tell_release(sample, "4.2", RELEASED + timedelta(days=3))
     assert rise_of_the_release(sample).release == ""
 
 

@@ -84,7 +84,7 @@ def _newcomer(one: Newcomer) -> list[RenderableType]:
         _indented(f"{_cases(one.size)}, {since}; {one.alone} of them stand alone"),
     ]
     if one.release:
-        lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
+        lines.append(_indented(_begins(one.release, one.days_after)))
     if one.doubling is not None:
         lines.append(_indented(_doubled(one.doubling)))
     if one.behind:
@@ -222,7 +222,7 @@ def _rising(one: Rising) -> list[RenderableType]:
         _indented(f"{_cases(one.observed)} {_span(one)}, {_expected(one)}{state}"),
     ]
     if one.release:
-        lines.append(_indented(f"begins {_after(one.days_after)} release {one_line(one.release)}"))
+        lines.append(_indented(_begins(one.release, one.days_after)))
     if one.doubling is not None:
         lines.append(_indented(_doubled(one.doubling)))
     if one.behind:
@@ -267,10 +267,12 @@ def _indented(text: str, style: str = "") -> Padding:
     return Padding(Text(text, style), (0, 0, 0, 2))
 
 
-def _after(days: int) -> str:
-    if days <= 0:
-        return "with"
-    return f"{days} day{'s' * (days != 1)} after"
+def _begins(release: str, days: int) -> str:
+    """When it began, seen from the release that it follows."""
+    count = f"{abs(days)} day{'s' * (abs(days) != 1)}"
+    if days < 0:
+        return f"begins {count} before the day told of release {one_line(release)}"
+    return f"begins {f'{count} after' if days else 'with'} release {one_line(release)}"
 
 
 def _row(one: Rising) -> dict[str, Any]:

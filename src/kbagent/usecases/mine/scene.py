@@ -24,9 +24,9 @@ HISTORY_DAYS = 730
 """Days before the newest case that are looked at."""
 BEFORE_DAYS = 28
 """Days before a rise whose cases it is compared with."""
-GUESSED_LATE = 2
-"""Days after the beginning of a rise up to which the first case of a version, which stands for its
-release, may have come: where the cases of the rise are of that version, it was out before."""
+DATED_LATE = 2
+"""Days after the beginning of a rise up to which the day of a release may lie, be it told or that
+of its first case: where the cases of the rise are of that version, it was out before."""
 EXAMPLES = 5
 MOST_BEHIND = 3
 MOST_WORKED = 2
@@ -103,7 +103,8 @@ class Scene:
     ) -> tuple[str, int]:
         """The version after whose release these cases began to rise, and the days from it; or "".
 
-        Of several releases that of the version which sets the cases apart, if one does.
+        Of several releases that of the version which sets the cases apart, if one does. The days
+        are below 0 where the release was told to have come after its first cases.
         """
         named = [
             i
@@ -112,11 +113,15 @@ class Scene:
             if plain_version(one.feature.partition("=")[2]) == plain_version(release.version)
         ]
         days = self.release_days
-        for i in named:  # out before its first case: a guess may come late, what people tell not
-            if not self.releases[i].told and began < days[i] <= began + GUESSED_LATE:
+        for i in named:  # out before its first case, whatever day is known of it
+            if began < days[i] <= began + DATED_LATE:
                 days[i] = began
         found = attribute(counts, began, told, days, named=named)
-        return (self.releases[found.release].version, found.days_after) if found else ("", 0)
+        if found is None:
+            return "", 0
+        release = self.releases[found.release]
+        late = max(0, self.release_days[found.release] - began) if release.told else 0
+        return release.version, found.days_after - late
 
     @property
     def _versions(self) -> list[Factor]:
