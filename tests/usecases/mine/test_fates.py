@@ -14,7 +14,7 @@ from kbagent.store import decisions
 from kbagent.usecases.mine.claims import Claim, kept_claim
 from kbagent.usecases.mine.fates import Fate, Gone
 from kbagent.usecases.mine.patterns import Asked, Patterns, patterns, say
-from tests.fakes.desk import Desk, ticket
+from tests.fakes.desk import Desk, odd_words, ticket
 
 KELPFIELD = timezone(timedelta(hours=2))
 MORNING = Claim("hour=06-12", "escalated", "yes", Kind.TIMING, less=True)
@@ -140,16 +140,57 @@ def test_the_issue_of_what_is_gone_is_named(sample):
     assert f"plan=Crew, issue {claim.level} ‘csv-decimal-42’ no longer holds" in screen
 
 
-def test_the_months_in_which_it_held_are_told(sample):
+def test_what_held_for_some_months_is_told_for_then_and_since(desk: Desk):
+    """Half a year a bank's cases were escalated more often, then more rarely: over all months one
+    would think that they still are, so what is told are the months since, and those before."""
+    escalated = {True: (12, 4), False: (1, 5)}  # of 20 a month: the bank, the others; then, since
+    desk.bring(
+        *(
+            ticket(
+                f"{month}-{n}",
+                odd_words(100 * month + n),
+                opened_at=f"2025-{month:02d}-{1 + n % 28:02d}T10:00:00Z",
+                escalated=(7 * (n // 2) + 3 * month) % 20 < escalated[month <= 6][n % 2],
+                facets={"industry": ("Bank", ("Farm", "Shop")[n % 4 > 2])[n % 2]},
+            )
+            for month in range(1, 13)
+            for n in range(40)
+        )
+    )
+    handle = confirmed(desk.kb, replace(PHARMACY, antecedent="industry=Bank"))
+    found = patterns(desk.kb, Asked())
+    one = gone(found, handle)
+    assert one.fate is Fate.ENDED
+    assert isinstance(one.alone, Pattern)
+    assert one.alone.p <= 0.05
+    assert one.alone.z > 0
+    assert one.during is not None
+    assert one.since is not None
+    assert one.during.z > 0 > one.since.z
+    screen = " ".join(draw(format_patterns(found), 80).split())
+    assert "no longer holds: since 2025-07: 6 of 120 (5 %), else 30 of 120 (25 %); -20" in screen
+    assert (
+        "while it held, 2025-01 to 2025-06: 72 of 120 (60 %), else 24 of 120 (20 %); +40" in screen
+    )
+    assert "78 of 240" not in screen
+    (row,) = patterns_json(found)["no_longer_found"]
+    assert (row["fate"], row["months"]) == ("ended", ["2025-01", "2025-06"])
+    assert [(row[key]["with"], row[key]["of"]) for key in ("while_it_held", "since_then")] == [
+        (72, 120),
+        (6, 120),
+    ]
+
+
+def test_what_cannot_be_tested_since_says_so(sample):
     handle = confirmed(sample, PHARMACY)
     found = patterns(sample, Asked())
     one = gone(found, handle)
+    assert (one.during, one.since) == (None, None)
     month = 12 * 2025
     held = replace(one.alone, lifetime=Lifetime(month + 2, month + 4, State.RETIRED))
-    retired = replace(found, gone=(replace(one, alone=held),))
-    assert "it held 2025-03 to 2025-05" in " ".join(draw(format_patterns(retired), 80).split())
-    (row,) = patterns_json(retired)["no_longer_found"]
-    assert (row["fate"], row["months"]) == ("ended", ["2025-03", "2025-05"])
+    retired = replace(found, gone=(replace(one, alone=held, during=held),))
+    screen = " ".join(draw(format_patterns(retired), 80).split())
+    assert "since 2025-06: too few cases for any test; while it held, 2025-03 to 2025-05:" in screen
 
 
 def test_with_few_cases_nothing_can_be_tested(desk: Desk):

@@ -11,7 +11,7 @@ from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
 from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
-from kbagent.usecases.mine.fates import Fate, Gone
+from kbagent.usecases.mine.fates import Fate, Gone, is_retired
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
 from kbagent.usecases.mine.verdicts import Conditions
 
@@ -106,16 +106,20 @@ _BECAME = {
 
 
 def _alone(one: Gone) -> str:
-    """How it does by itself, and in which months it did hold."""
+    """How it does by itself; what held in some months only: how it did then, and since."""
     alone = one.alone
     if alone is None:
         return ""
     if not isinstance(alone, Pattern):
         return f"{_compared(alone)} within the same problem, {_chance(alone.p)}"
-    told = f"{_amount(alone)}, {_chance(alone.p)}"
-    if alone.lifetime.state is State.RETIRED:
-        told += f"; it held {_span(alone)}"
-    return told
+    if not is_retired(alone):
+        return _tested(alone)
+    since = f"since {month_of(alone.lifetime.last + 1):%Y-%m}: {_tested(one.since)}"
+    return f"{since}; while it held, {_span(alone)}: {_tested(one.during)}"
+
+
+def _tested(one: Pattern | None) -> str:
+    return f"{_amount(one)}, {_chance(one.p)}" if one else "too few cases for any test"
 
 
 def _chance(p: float) -> str:
@@ -205,6 +209,8 @@ def _gone_row(one: Gone) -> dict[str, Any]:
         "told_with": one.under or None,
         "p": None if alone is None else alone.p,
         "months": _months(alone),
+        "while_it_held": one.during and {"p": one.during.p, **_effect_row(one.during)},
+        "since_then": one.since and {"p": one.since.p, **_effect_row(one.since)},
     }
 
 
@@ -247,9 +253,14 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
         "state": str(pattern.lifetime.state),
         "reversal": pattern.reversal,
     }
+    return base | _effect_row(pattern)
+
+
+def _effect_row(pattern: Pattern) -> dict[str, Any]:
+    """The counts, or the medians, and the effect."""
     effect = pattern.effect
     if isinstance(effect, RankEffect):
-        return base | {
+        return {
             "of": effect.exposed,
             "of all others": effect.total - effect.exposed,
             "median with": effect.median_with,
@@ -258,7 +269,7 @@ def _row(one: Told, found: Patterns) -> dict[str, Any]:
             "measure": DELTA,
         }
     counts = effect.counts
-    return base | {
+    return {
         "with": counts.both,
         "of": counts.exposed,
         "else": counts.affected - counts.both,

@@ -231,6 +231,11 @@ class Consequent:
         """How many hypotheses one antecedent makes with it."""
         return 1 if self.codes is None else len(self.told or self.levels)
 
+    def restricted(self, kept: Mask) -> "Consequent":
+        """The same consequent over the cases where `kept` is true."""
+        codes = None if self.codes is None else self.codes[kept]
+        return replace(self, codes=codes, values=None if self.values is None else self.values[kept])
+
     @classmethod
     def of_levels(
         cls, name: str, values: Sequence[str | None], not_by: frozenset[str] = frozenset()

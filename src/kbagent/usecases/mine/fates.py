@@ -51,7 +51,8 @@ class Gone:
     """A confirmed pattern that is not found now, what it says, and why it is not found.
 
     `alone` is how it does by itself, where it could be tested; `under` the antecedent with which
-    it is told, where it is folded.
+    it is told, where it is folded. Of one that was retired `during` is how it did in the months in
+    which it held, and `since` how it has done since then; None where that cannot be tested.
     """
 
     handle: str
@@ -59,6 +60,8 @@ class Gone:
     fate: Fate = Fate.UNKNOWN
     alone: Pattern | Formulation | None = None
     under: str = ""
+    during: Pattern | None = None
+    since: Pattern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class Looked:
             return Gone(handle, claim.words, Fate.UNTESTED)
         under = self._folded_under(claim)
         fate = self._fate(claim, alone, under)
-        return Gone(handle, claim.words, fate, alone, under if fate is Fate.FOLDED else "")
+        made = Gone(handle, claim.words, fate, alone, under if fate is Fate.FOLDED else "")
+        return self._in_its_time(claim, made, alone) if is_retired(alone) else made
 
     def _fate(self, claim: Claim, alone: Pattern | Formulation, under: str) -> Fate:
         few = _fewest(alone) < self.settings.min_support
@@ -105,13 +109,33 @@ class Looked:
         if claim.reply:
             replies = self.replies
             return replies.alone(claim.antecedent, claim.consequent) if replies else None
-        table = self.table
-        if claim.antecedent not in table.features.names:  # a word that was not chosen this time
-            table = replace(
-                table, features=term_features(self.connection, self.columns, claim.antecedent)
+        return self._retested(claim, self._table_with(claim), self.consequents)
+
+    def _table_with(self, claim: Claim) -> CaseTable:
+        """The table; of a word that was not chosen this time one that has it alone."""
+        if claim.antecedent in self.table.features.names:
+            return self.table
+        features = term_features(self.connection, self.columns, claim.antecedent)
+        return replace(self.table, features=features)
+
+    def _retested(
+        self, claim: Claim, table: CaseTable, consequents: Sequence[Consequent]
+    ) -> Pattern | None:
+        wanted = claim.antecedent, claim.consequent, claim.level
+        return retested(table, consequents, *wanted, self.settings)
+
+    def _in_its_time(self, claim: Claim, gone: Gone, alone: Pattern | Formulation) -> Gone:
+        """With how it did while it held, and since: over all months it may still seem to hold."""
+        assert isinstance(alone, Pattern)  # noqa: S101 - only patterns have a lifetime
+        table, life = self._table_with(claim), alone.lifetime
+        during = (table.when >= life.first) & (table.when <= life.last)
+        parts = [
+            self._retested(
+                claim, table.restricted(part), [one.restricted(part) for one in self.consequents]
             )
-        wanted = claim.consequent, claim.level
-        return retested(table, self.consequents, claim.antecedent, *wanted, self.settings)
+            for part in (during, table.when > life.last)
+        ]
+        return replace(gone, during=parts[0], since=parts[1])
 
     def _folded_under(self, claim: Claim) -> str:
         for one in self.found:
@@ -127,9 +151,14 @@ class Looked:
         return is_itself(alone, self.consequents) or named in {level for level, _ in self.same}
 
 
+def is_retired(alone: Pattern | Formulation) -> bool:
+    """Whether it held in some months and was shown to do so no more since."""
+    return isinstance(alone, Pattern) and alone.lifetime.state is State.RETIRED
+
+
 def _holds(claim: Claim, alone: Pattern | Formulation) -> bool:
-    ended = isinstance(alone, Pattern) and alone.lifetime.state is State.RETIRED
-    return alone.p <= ALPHA and alone.z != 0 and (alone.z < 0) == claim.less and not ended
+    same_way = alone.z != 0 and (alone.z < 0) == claim.less
+    return alone.p <= ALPHA and same_way and not is_retired(alone)
 
 
 def _fewest(alone: Pattern | Formulation) -> int:
