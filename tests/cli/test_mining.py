@@ -5,6 +5,7 @@ import re
 import pytest
 
 from kbagent.cli.options import Format
+from kbagent.store import decisions
 from kbagent.store.knowledge_base import create_knowledge_base
 from tests.cli.conftest import invoke, write_export
 from tests.fakes.desk import ticket
@@ -149,3 +150,27 @@ def test_route_says_when_it_knows_nothing(tmp_path):
     told = invoke("route", asked, "--format", "json", kb=kb).json["tickets"][0]
     (queue,) = told["predictions"]
     assert (told["unlike"], queue["answer"], queue["held_out"]["better"]) == (False, None, False)
+
+
+def test_a_verdict_on_a_part_does_not_read_as_its_date(tmp_path):
+    """Claims are kept with what they say, so that they can be given again without a look."""
+    with create_knowledge_base(tmp_path / "kb") as kb, kb.database.write() as connection:
+        data = {
+            "pattern": "p76678f",
+            "verdict": "muted",
+            "since": "2026-01-01",
+            "antecedent": "os=mac",
+            "consequent": "escalated",
+            "level": "yes",
+            "kind": "cohort",
+            "less": False,
+            "reply": False,
+        }
+        decisions.add(connection, "pattern", kb.clock(), data=data)
+    for typed in ("p76678f", "P76678F", " p76678F"):
+        ran = invoke("patterns", "confirm", typed, "--since", "2026-01-01", kb=tmp_path / "kb")
+        assert ran.code == 0, ran.err
+        assert " ".join(ran.out.split()) == (
+            "p76678f is confirmed on cases since 2026-01-01; say otherwise:"
+            " kbagent patterns mute p76678f --since 2026-01-01"
+        )

@@ -149,3 +149,11 @@ def test_a_batch_takes_no_facet_beside_it(tmp_path):
     result = invoke("route", "--batch", path, "--facet", "version=4", kb=tmp_path / "kb")
     assert result.code == 2
     assert "tells its own facets" in result.err
+
+
+def test_what_was_learned_from_one_case_says_so(tmp_path):
+    kb = tmp_path / "kb"
+    export = write_export(tmp_path / "desk.jsonl", ticket_of(1, TAX, "Billing"))
+    assert invoke("import", str(export), kb=kb).code == 0
+    screen = invoke("route", TAX, kb=kb)
+    assert "learned from the latest case; silent below" in screen.out, screen.err

@@ -121,11 +121,12 @@ def _say(
     from kbagent.usecases.mine import patterns as mining
     from kbagent.usecases.mine.verdicts import Conditions
 
+    handle = handle.strip().lower()  # ids are written in small letters
     with open_knowledge_base(folder_of(kb), notify=tell) as base:
         request = request_of(base, "", narrowing)
         mining.say(base, handle, verdict, by=by, zone=zone_of(zone), request=request)
     other = "mute" if verdict == "confirmed" else "confirm"
     conditions = Conditions.of(request)
-    told = f" {one_line(str(conditions))}" if conditions else ""
+    told = f" on cases {one_line(str(conditions))}" if conditions else ""
     more = as_options(conditions)
     write(f"{handle} is {verdict}{told}; say otherwise: kbagent patterns {other} {handle}{more}")

@@ -259,6 +259,16 @@ def test_every_reason_has_its_words(reason: Reason):
     assert "500" in why or "freeze --off" in why
 
 
+def test_a_reason_of_one_case_says_case():
+    def told(reason: Reason, total: int) -> str:
+        said = lead(0.0, -0.01, 0.01, Because(reason, 1, total))
+        return said.partition(", because ")[2]
+
+    assert told(Reason.TOO_FEW, 30).startswith("only 1 case tells what worked, and 30 are")
+    assert told(Reason.SAME, 1).startswith("what was learned moved what worked on only 1 of 1 case")
+    assert "1 cases" not in "".join(told(reason, 1) for reason in Reason)
+
+
 def test_what_was_not_measured_is_not_told():
     bare = replace(
         REPORT, helped=None, shortened=None, prevented=(), deviations=(), uplifts=(), drift=None

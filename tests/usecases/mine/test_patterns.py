@@ -14,13 +14,13 @@ from kbagent.core.retrieval.filters import parse_filter
 from kbagent.errors import UnknownHandle
 from kbagent.model.lookup import Request
 from kbagent.store import decisions
+from kbagent.usecases.mine.claims import Claim
 from kbagent.usecases.mine.columns import cohort_factors, known_releases, load_columns
 from kbagent.usecases.mine.fates import Gone
 from kbagent.usecases.mine.patterns import (
     Asked,
     Patterns,
     Told,
-    claim_of,
     handle_of,
     patterns,
     say,
@@ -205,14 +205,39 @@ def test_only_a_look_at_everything_says_that_a_pattern_is_gone(sample):
     assert (part.gone, part.elsewhere) == ((), ())
 
 
+def test_the_screen_counts_what_is_hidden(found):
+    def screen(muted):
+        return draw(format_patterns(replace(found, muted=muted)), 80)
+
+    assert "1 rejected or muted by people is not shown" in screen(1)
+    assert "2 rejected or muted by people are not shown" in screen(2)
+
+
+def test_another_name_of_an_outcome_is_told_where_one_looks_for_it(found):
+    about = {one.pattern.consequent: one for one in found.told}
+    known = replace(found, same=(("queue 7", "escalated"), ("queue 8", "not reopened")))
+
+    def told(*shown):
+        screen = " ".join(draw(format_patterns(replace(known, told=shown)), 80).split())
+        return screen.partition("Told once, under its other name: ")[2]
+
+    assert told(about["escalated"]) == "queue 7 is where escalated cases are"
+    assert told() == told(about["issue"]) == ""
+    one = about["issue"]
+    queue = replace(one, pattern=replace(one.pattern, consequent="queue", level="3"))
+    assert told(queue).startswith(
+        "queue 7 is where escalated cases are; queue 8 is where cases not reopened are"
+    )
+
+
 def test_a_verdict_is_on_what_goes_with_what_which_way_in_which_zone(found):
     (one,) = told_of(found, "hour=18-24", "escalated")
     other_way = replace(one.pattern, z=-one.pattern.z)
     handles = {handle_of(one.pattern), handle_of(one.pattern, "UTC+02:00"), handle_of(other_way)}
     assert len(handles) == 3
     assert one.handle == handle_of(one.pattern, "UTC+02:00")
-    assert claim_of(one.pattern) == "hour=18-24, escalated yes"
-    assert claim_of(other_way).endswith("more rarely")
+    assert Claim.of(one.pattern).words == "hour=18-24, escalated yes"
+    assert Claim.of(other_way).words.endswith("more rarely")
 
 
 def test_the_least_lift_is_of_the_lift_that_is_told_and_adds_nothing(shared_sample, found):

@@ -41,7 +41,7 @@ def test_what_is_confirmed_of_a_part_is_told_with_it(sample):
     say(sample, handle, "confirmed", zone=KELPFIELD, request=HERE)
     (row,) = decisions.standing(sample.connection, "pattern")
     assert (row.data["where"], row.data["since"]) == (["industry!=Pharmacy"], "2025-03-01")
-    told = "(confirmed where industry!=Pharmacy since 2025-03-01)"
+    told = "(confirmed on cases where industry!=Pharmacy since 2025-03-01)"
     same = part("Industry!=pharmacy")  # in whatever letter case
     for request in (HERE, same, None):
         found = look(sample, request)

@@ -77,7 +77,7 @@ def _about(found: Evaluation) -> Text:
     head = Text()
     head.append(f"Policy {found.policy.version}", style="bold")
     head.append(
-        f" on {found.questions:,} cases of {figures.period(found.first, found.last)},"
+        f" on {figures.cases(found.questions)} of {figures.period(found.first, found.last)},"
         " each with only what was known before it\n"
         f"  what worked had worked before on {found.answerable:,} of them: more cannot succeed"
     )

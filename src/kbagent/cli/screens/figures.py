@@ -47,6 +47,15 @@ def number(value: float) -> str:
     return f"{value:g}"
 
 
+def cases(count: int) -> str:
+    """So many cases.
+
+    >>> cases(1), cases(0), cases(1200)
+    ('1 case', '0 cases', '1,200 cases')
+    """
+    return "1 case" if count == 1 else f"{count:,} cases"
+
+
 def day(moment: datetime | None) -> str:
     """The date of a moment, `unknown` when there is none."""
     return f"{moment:%Y-%m-%d}" if moment else "unknown"

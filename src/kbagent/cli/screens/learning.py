@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kbagent.cli.page import Group, RenderableType, Text
+from kbagent.cli.screens import figures
 from kbagent.core.learning.adapter import Effect
 from kbagent.usecases.learn.fitting import LEAST_LINKED, Learned
 
@@ -11,7 +12,10 @@ from kbagent.usecases.learn.fitting import LEAST_LINKED, Learned
 def format_learned(found: Learned) -> RenderableType:
     """The screen of a run of learning."""
     lines = [
-        Text(f"Learned from {found.cases:,} cases up to {(found.until or '')[:10]}", style="bold"),
+        Text(
+            f"Learned from {figures.cases(found.cases)} up to {(found.until or '')[:10]}",
+            style="bold",
+        ),
         *_adapter(found),
         Text(f"  share of dense similarity  {_fusion(found)}"),
         Text(f"  κ                          {found.prior_strength:g} from {found.cells:,} cells"),
@@ -48,7 +52,7 @@ def _effect(one: Effect) -> str:
     return (
         f"R-precision {one.before:.3f} to {one.after:.3f},"
         f" {100 * one.change:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}] points"
-        f" on {one.queries:,} cases"
+        f" on {figures.cases(one.queries)}"
     )
 
 

@@ -13,6 +13,7 @@ from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
 from kbagent.usecases.mine.fates import Fate, Gone, is_retired
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
+from kbagent.usecases.mine.table import QUEUE
 from kbagent.usecases.mine.verdicts import Conditions
 
 SHARES, DELTA = "difference of shares", "Cliff's delta"
@@ -55,11 +56,13 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if len(single) > limit:
         lines.append(Text(f"… and {len(single) - limit} more: -n {len(single)}", "dim"))
     lines += _apparent(found)
-    if found.same and found.told:
-        told = "; ".join(f"{one_line(level, 40)} is where {name}" for level, name in _places(found))
+    places = _places(found)
+    if places:
+        told = "; ".join(f"{one_line(level, 40)} is where {name}" for level, name in places)
         lines += [Text(""), Text(f"Told once, under its other name: {told}", "dim")]
     if found.muted:
-        lines.append(Text(f"{found.muted} rejected or muted by people are not shown", "dim"))
+        are = "is" if found.muted == 1 else "are"
+        lines.append(Text(f"{found.muted} rejected or muted by people {are} not shown", "dim"))
     lines += _gone(found)
     if found.elsewhere:
         told = "; ".join(f"{one.handle}{as_options(one.conditions)}" for one in found.elsewhere)
@@ -136,7 +139,7 @@ def _amount(pattern: Pattern) -> str:
     effect = pattern.effect
     if isinstance(effect, RankEffect):
         told = (
-            f"median {effect.median_with:g} of {effect.exposed:,} cases,"
+            f"median {effect.median_with:g} of {figures.cases(effect.exposed)},"
             f" {effect.median_without:g} of the others"
         )
         return f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
@@ -284,10 +287,15 @@ def _effect_row(pattern: Pattern) -> dict[str, Any]:
 
 
 def _places(found: Patterns) -> list[tuple[str, str]]:
-    """(queue, which cases are there) of the queues that are other names of an outcome."""
+    """(queue, which cases are there) of the queues that are other names of an outcome.
+
+    Of those only that one looks for in this view: it tells of that outcome, or of queues.
+    """
+    about = {one.pattern.consequent for one in found.told}
     return [
         (level, f"cases not {name[4:]} are" if name.startswith("not ") else f"{name} cases are")
         for level, name in found.same
+        if not about.isdisjoint((QUEUE, name.removeprefix("not ")))
     ]
 
 
@@ -379,7 +387,9 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
 
 def _said(one: Told) -> str:
     """What people said of it, and of which cases."""
-    return f"{one.said} {one_line(str(one.under), 60)}".strip() if one.said else ""
+    if not (one.said and one.under):
+        return one.said
+    return f"{one.said} on cases {one_line(str(one.under), 60)}"
 
 
 def _compared(one: Formulation) -> str:

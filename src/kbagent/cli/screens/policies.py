@@ -95,7 +95,7 @@ def format_trial(trial: Trial) -> RenderableType:
     head = f"Policy {trial.candidate.version} beside live policy {trial.live.version}"
     since = f" since {figures.day(trial.after)}" if trial.after else ""
     return Group(
-        Text(f"{head} on {trial.questions:,} cases{since}", style="bold"),
+        Text(f"{head} on {figures.cases(trial.questions)}{since}", style="bold"),
         Text(f"  {'':<11}{'candidate':>10}{'live':>8}   difference (95 %)", style="dim"),
         *(
             Text(

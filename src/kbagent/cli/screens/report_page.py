@@ -138,7 +138,7 @@ def _body(found: Report) -> list[str]:
 def _summary(found: Report) -> list[str]:
     """The sentences and the most important figures."""
     named = "" if found.name == "all cases" else f"{found.name} · "
-    period = f"{named}{figures.period(found.since, found.until)} · {found.cases:,} cases ·"
+    period = f"{named}{figures.period(found.since, found.until)} · {figures.cases(found.cases)} ·"
     told = words.sentences(found) if found.cases else [nothing_in(found)]
     lead, *rest = told
     return [
@@ -155,11 +155,11 @@ def _tiles(found: Report) -> str:
     if s is None:
         return ""
     tiles = [
-        ("worked, stood first", s.at_1, f"of {s.known:,} cases"),
-        ("among the first three", s.at_3, f"of {s.known:,} cases"),
-        ("first, where answered", s.recommended_at_1, f"of {s.recommended:,} cases"),
-        ("answered", s.answered / s.questions, f"of {s.questions:,} cases"),
-        ("earlier instances found", s.recall, f"on {s.recalled:,} cases"),
+        ("worked, stood first", s.at_1, f"of {figures.cases(s.known)}"),
+        ("among the first three", s.at_3, f"of {figures.cases(s.known)}"),
+        ("first, where answered", s.recommended_at_1, f"of {figures.cases(s.recommended)}"),
+        ("answered", s.answered / s.questions, f"of {figures.cases(s.questions)}"),
+        ("earlier instances found", s.recall, f"on {figures.cases(s.recalled)}"),
     ]
     return (
         '<dl class="tiles">'

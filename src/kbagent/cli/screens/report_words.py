@@ -58,7 +58,7 @@ def _uplift(one: Uplift) -> str:
     if gap is None or one.ours is None or one.theirs is None:
         return f"Nothing can be said of a gain {_since(one)}: no case tells what worked."
     points = f"{abs(100 * gap.estimate):.1f} points ({interval(gap)})"
-    n = f"on {one.questions:,} cases"
+    n = f"on {figures.cases(one.questions)}"
     if one.over == THEN:
         return (
             f"With the knowledge base as it stood at the end of {_month_before(one.since)} what"
@@ -91,22 +91,24 @@ def _since(one: Uplift) -> str:
 
 def _because(one: Because) -> str:
     count, total = f"{one.count:,}", f"{one.total:,}"
+    tell = "tells" if one.count == 1 else "tell"
+    of_all = f"{total} case{_s(one.total)}"
     match one.reason:
         case Reason.TOO_FEW:
-            told = f"only {count} case{_s(one.count)} tell what worked, and {total} are needed"
+            told = f"only {figures.cases(one.count)} {tell} what worked, and {total} are needed"
         case Reason.FROZEN:
             told = "people froze what is learned (`kbagent policy freeze --off` ends it)"
         case Reason.NO_EVIDENCE:
-            told = f"only on {count} of {total} cases had an outcome come for their issue meanwhile"
+            told = f"only on {count} of {of_all} had an outcome come for their issue meanwhile"
         case Reason.SAME:
             moved = f"only {count}" if one.count else "none"
-            told = f"what was learned moved what worked on {moved} of {total} cases"
+            told = f"what was learned moved what worked on {moved} of {of_all}"
         case Reason.OUT_OF_REACH:
-            told = f"only on {count} of {total} cases worked anything that had worked before"
+            told = f"only on {count} of {of_all} worked anything that had worked before"
         case Reason.UNREPORTED:
             told = f"nobody reported an outcome (`kbagent worked`): all {total} came by import"
         case Reason.CANCELS:
-            told = f"what worked came first on {count} cases more and on {total} fewer"
+            told = f"what worked came first on {figures.cases(one.count)} more and on {total} fewer"
     return told
 
 

@@ -57,9 +57,13 @@ def format_routes(found: Routes, refused: Sequence[Refused] = ()) -> RenderableT
     if many and alike:
         lines += [Text("For every ticket"), *alike]
     lines += [Text(line, "dim") for line in _read_from(found)]
-    about = f"learned from the latest {found.learned_from:,} cases; silent below"
+    about = f"learned from the latest {_latest(found.learned_from)}; silent below"
     lines.append(Text(f"{about} {figures.percent(found.confident_at)} confidence", "dim"))
     return Group(*lines, *_refused(refused))
+
+
+def _latest(count: int) -> str:
+    return "case" if count == 1 else figures.cases(count)
 
 
 def _read_from(found: Routes) -> list[str]:
@@ -155,7 +159,8 @@ def _routed(one: Routed, found: Routes, *, alone: bool) -> list[RenderableType]:
     if one.rise is not None:
         since = figures.day(one.rise.began)
         release = f" since release {one_line(one.rise.release)}" if one.rise.release else ""
-        lines.append(_in(f"rising now: {one.rise.observed} cases since {since}{release}", "red"))
+        count = figures.cases(one.rise.observed)
+        lines.append(_in(f"rising now: {count} since {since}{release}", "red"))
     if patterned := sign_lines(one, found, alone=alone):
         lines += [_in("patterns it shows"), *(_in(line, left=4) for line in patterned)]
     if one.collect:
@@ -191,7 +196,8 @@ def _precedent(one: Routed) -> list[str]:
 
 def _earlier(share: Share, *, alone: bool) -> str:
     """The cases that were counted, those of its relatives told of."""
-    return f"its {share.cases} earlier cases{'' if alone else ' (with issues like it)'}"
+    earlier = f"its {share.cases} earlier case{'s' * (share.cases != 1)}"
+    return f"{earlier}{'' if alone else ' (with issues like it)'}"
 
 
 def _nearest(one: Routed) -> list[RenderableType]:

@@ -52,7 +52,7 @@ def routing_json(found: RoutingReplay) -> dict[str, Any]:
 def _facet(one: Replayed, confident_at: float) -> list[RenderableType]:
     span = f"{figures.day(one.first)} to {figures.day(one.last)}"
     head = Text(one_line(one.name, 30), "bold")
-    head.append(f": {one.labels} values, {one.marks.cases:,} cases from {span},")
+    head.append(f": {one.labels} values, {figures.cases(one.marks.cases)} from {span},")
     head.append(f" learned from what lay before each (at first {one.learned_from:,})")
     accuracy = figures.percent(one.marks.accuracy)
     low, high = figures.percent(one.marks.low), figures.percent(one.marks.high)

@@ -265,11 +265,6 @@ def say(
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)
 
 
-def claim_of(one: Pattern | Formulation) -> str:
-    """What a pattern claims, in a few words without figures: version=4.2, issue i94."""
-    return Claim.of(one).words
-
-
 def handle_of(one: Pattern | Formulation, zone: str = "UTC") -> str:
     """`p` and six digits that stand for what goes with what which way, whatever the counts are.
 
