@@ -10,6 +10,7 @@ from kbagent.model.importing import ImportCounts
 from kbagent.store.readers import Export
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+_TELLING = 0.1  # share done from which on the time left is told: what came first was slower
 
 
 @contextmanager
@@ -73,19 +74,30 @@ def _lines(export: Export) -> Callable[[ImportCounts], None]:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something is that knows how much there is: (done, in all)."""
-    started = last = time.monotonic()
+def counting(
+    what: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is that knows how much there is: (done, in all).
+
+    The time left is reckoned from the first report on, whatever had to be read before it, and told
+    once a tenth is done. `clock` counts seconds.
+    """
+    last = clock()
+    first: tuple[float, int] | None = None
 
     def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
+        nonlocal last, first
+        now = clock()
+        first = first or (now, done)
         on_terminal = sys.stderr.isatty()
         if now - last < (0.2 if on_terminal else _LINE_EVERY):
             return
         last = now
-        left = (now - started) / max(1, done) * (total - done)
-        line = f"{what}: {done:,} of {total:,}, about {left:.0f} s left"
+        line = f"{what}: {done:,} of {total:,}"
+        since = done - first[1]
+        if since > 0 and since >= _TELLING * total:
+            left = (now - first[0]) / since * (total - done)
+            line += f", about {left:.0f} s left"
         if on_terminal:
             sys.stderr.write(f"\r{line}\x1b[K")
             sys.stderr.flush()

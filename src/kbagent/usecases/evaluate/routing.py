@@ -116,6 +116,8 @@ def replay_routing(
     def told(count: int) -> None:
         progress(count, total)
 
+    if asked:
+        told(0)  # from here on it is counted how long it takes, not from when reading began
     for factor, columns, rows in asked:
         made = _replayed(past, factor, rows, confident_at, partial(_further, told, done))
         replayed.append(replace(made, columns=columns))
