@@ -66,6 +66,26 @@ def test_bad_lines_are_named_by_their_number(tmp_path):
         read_tickets(written(tmp_path, "bad.jsonl", "{bad"))
 
 
+def test_a_line_that_is_a_bare_value_is_no_ticket(tmp_path):
+    lines = [
+        "12",
+        "[1,2]",
+        "[urgent] nothing works",
+        "null",
+        "12 printers jam",
+        '"a \\"b\\""',
+        '""',
+    ]
+    tickets, refused = read_tickets(written(tmp_path, "t.txt", "\n".join(lines)))
+    assert tickets == [
+        Ticket("[urgent] nothing works"),
+        Ticket("12 printers jam"),
+        Ticket('a "b"'),
+    ]
+    assert [one.place for one in refused] == ["line 1", "line 2", "line 4", "line 7"]
+    assert refused[0].reason == "a ticket is a text or an object"
+
+
 @pytest.fixture
 def billing(tmp_path):
     """A knowledge base in which queues have nothing to do with the text."""

@@ -2,8 +2,9 @@
 
 A line is the ticket in plain words, or a JSON object with `query`, `text`, or `title` and `body`,
 an id under `id`, `external_id`, `key` or `name`, and what is known of it under `facets`. A file
-that is one JSON array (or, called `.json`, one object) holds one ticket an entry. What cannot be
-read is named by its place and leaves the others alone.
+that is one JSON array (or, called `.json`, one object) holds one ticket an entry. A line that is a
+number or a list in JSON is no ticket; one in quotes is what they hold. What cannot be read is named
+by its place and leaves the others alone.
 """
 
 import json
@@ -62,7 +63,17 @@ def _entries(file: str, whole: str) -> Iterator[tuple[str, object]]:
     # Not `splitlines`, which would also cut a JSON line at the separators of Unicode.
     for i, line in enumerate(whole.split("\n"), start=1):
         if line.strip():
-            yield f"line {i}", line.strip()
+            yield f"line {i}", _line(line.strip())
+
+
+def _line(line: str) -> object:
+    """What a line holds: itself, or the bare JSON value that it is; `[urgent] …` is none."""
+    if line.startswith("{"):
+        return line
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return line
 
 
 def _array(file: str, whole: str) -> Sequence[object] | None:
