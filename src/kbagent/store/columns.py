@@ -217,6 +217,12 @@ def span(connection: sqlite3.Connection) -> tuple[int, int, str | None, str | No
     return row[0], row[1], row[2], row[3]
 
 
+def undated(connection: sqlite3.Connection) -> list[int]:
+    """The cases of which it is not known when they were opened, by id."""
+    sql = """SELECT id FROM cases WHERE withdrawn_at IS NULL AND opened_at IS NULL ORDER BY id"""
+    return [row[0] for row in connection.execute(sql)]
+
+
 def holdings(connection: sqlite3.Connection) -> tuple[int, int, int, int, int]:
     """(cases, issues, approaches, known outcomes, withdrawn cases) that are kept now."""
     row = connection.execute(

@@ -205,6 +205,35 @@ def test_only_a_look_at_everything_says_that_a_pattern_is_gone(sample):
     assert (part.gone, part.elsewhere) == ((), ())
 
 
+def test_cases_without_a_date_are_counted_as_left_out(sample):
+    def look(request=None):
+        return patterns(sample, Asked(request or Request(""), kind=Kind.RELEASE))
+
+    def screen(found):
+        return " ".join(draw(format_patterns(found), 80).split())
+
+    part = Request("", filters=(parse_filter("industry=Pharmacy"),))
+    with sample.database.write() as connection:
+        connection.execute("UPDATE cases SET opened_at = '2026-01-05' WHERE opened_at IS NULL")
+    before = look()
+    assert before.undated == 0
+    assert "no date" not in screen(before)
+    pharmacies = """SELECT case_id FROM case_facets JOIN facet_values ON id = facet_id
+        WHERE name = 'industry' AND value = 'Pharmacy'"""
+    with sample.database.write() as connection:
+        for within, count in (("IN", 1), ("NOT IN", 2)):
+            connection.execute(
+                f"""UPDATE cases SET opened_at = NULL WHERE id IN
+                (SELECT id FROM cases WHERE id {within} ({pharmacies}) LIMIT {count})"""
+            )
+    found = look()
+    assert (found.cases, found.undated) == (before.cases - 3, 3)
+    told = f"in {found.cases:,} cases (3 more have no date and are left out), of "
+    assert told in screen(found)
+    assert patterns_json(found)["undated"] == 3
+    assert "(1 more has no date and is left out)" in screen(look(part))
+
+
 def test_the_screen_counts_what_is_hidden(found):
     def screen(muted):
         return draw(format_patterns(replace(found, muted=muted)), 80)

@@ -155,6 +155,7 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
     """Everything for a script."""
     return {
         "cases": found.cases,
+        "undated": found.undated,
         "with_outcome": found.with_outcome,
         "tested": found.tested,
         "min_support": found.supported,
@@ -311,12 +312,21 @@ def _head(found: Patterns) -> Text:
     shown = f"{len(found.told)} of " if len(found.told) != found.found else ""
     head = Text(f"{shown}{found.found} pattern{'s' * (found.found != 1)}", "bold")
     head.append(
-        f" in {found.cases:,} cases, of {found.tested:,} pairs tested; at most 5 % of them"
+        f" in {found.cases:,} cases{_undated(found)}, of {found.tested:,} pairs tested;"
+        " at most 5 % of them"
         " should be false. What goes together need not be cause and effect."
     )
     if not found.with_outcome:
         head.append(" No case tells how it ended, so only problems and queues were looked at.")
     return head
+
+
+def _undated(found: Patterns) -> str:
+    """How many cases were left out for want of a date."""
+    if not found.undated:
+        return ""
+    have, are = ("has", "is") if found.undated == 1 else ("have", "are")
+    return f" ({found.undated:,} more {have} no date and {are} left out)"
 
 
 def _points_to_issue(one: Told) -> bool:

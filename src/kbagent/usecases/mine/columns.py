@@ -151,6 +151,12 @@ def cases_there(connection: sqlite3.Connection) -> There:
     return There(cases, dated, to_moment(first), to_moment(last))
 
 
+def undated_cases(connection: sqlite3.Connection, admitted: Ints | None = None) -> int:
+    """How many cases, all or of those `admitted` (ids), are no part of the columns: no date."""
+    ids = columns.undated(connection)
+    return len(ids) if admitted is None else int(np.isin(ids, admitted).sum())
+
+
 def load_columns(
     connection: sqlite3.Connection, admitted: Ints | None = None, until: datetime | None = None
 ) -> Columns:

@@ -30,6 +30,7 @@ from kbagent.usecases.mine.columns import (
     cohort_factors,
     known_releases,
     load_columns,
+    undated_cases,
 )
 from kbagent.usecases.mine.fates import Fate, Gone, Looked
 from kbagent.usecases.mine.replies import replies_of
@@ -97,6 +98,7 @@ class Patterns:
     person confirmed under these conditions and that are not found now; those confirmed on a part
     of the cases, where all are looked at, are `elsewhere`. `zone` is the one that hours are of.
     `signs` are what they say of a new ticket, whatever people said of them.
+    `undated` cases were asked for too and are left out, since none of it can be told by time.
     `there` tells of all cases, `where` the conditions on those that were looked at.
     `same` are levels that say nothing else than another consequent: (queue 7, escalated).
     """
@@ -118,6 +120,7 @@ class Patterns:
     elsewhere: tuple[Verdict, ...] = ()
     there: There = NOTHING
     where: tuple[str, ...] = ()
+    undated: int = 0
 
 
 def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
@@ -127,7 +130,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         BadFilter: a filter names a facet that no case has.
     """
     connection = kb.connection
-    found = load_columns(connection, scope_of(connection, asked.request).case_ids)
+    admitted = scope_of(connection, asked.request).case_ids
+    found = load_columns(connection, admitted)
     factors = cohort_factors(connection, found)
     released = known_releases(connection, found, factors)
     zone = str(asked.zone)
@@ -176,6 +180,7 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         same=tuple(looked.same) if looked else (),
         there=cases_there(connection),
         where=tuple(str(one) for one in asked.request.filters),
+        undated=undated_cases(connection, admitted),
     )
 
 
