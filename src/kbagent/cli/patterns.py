@@ -8,6 +8,7 @@ from kbagent.cli.options import (
     By,
     Format,
     Kb,
+    ScreenFormat,
     Since,
     TablesFormat,
     Where,
@@ -17,7 +18,7 @@ from kbagent.cli.options import (
 )
 from kbagent.cli.output import one_line, print_screen, tell, to_json, write
 from kbagent.cli.requests import Narrowing, request_of
-from kbagent.errors import UsageError
+from kbagent.errors import UnknownHandle, UsageError
 from kbagent.store.knowledge_base import open_knowledge_base
 
 app = typer.Typer(
@@ -70,6 +71,32 @@ def patterns(
             write(screens.patterns_markdown(found))
         case _:
             print_screen(screens.format_patterns(found, limit=limit))
+
+
+@app.command()
+def show(
+    handle: Handle,
+    *,
+    where: Where = None,
+    since: Since = None,
+    zone: Zone = "UTC",
+    output: ScreenFormat = Format.TABLE,
+    kb: Kb = None,
+) -> None:
+    """Show one pattern in full: its counts, its period and its cases."""
+    from kbagent.cli.screens import patterns as screens
+    from kbagent.usecases.mine import patterns as mining
+
+    handle = handle.strip().lower()
+    with open_knowledge_base(folder_of(kb), notify=tell) as base:
+        request = request_of(base, "", Narrowing(where=where, since=since))
+        found = mining.patterns(base, mining.Asked(request, zone=zone_of(zone)))
+    if all(one.handle != handle for one in found.told):
+        raise UnknownHandle(handle=handle, hint=mining.HOW_TO_FIND)
+    if output is Format.JSON:
+        write(to_json(screens.pattern_json(found, handle)))
+    else:
+        print_screen(screens.format_pattern(found, handle))
 
 
 @app.command()

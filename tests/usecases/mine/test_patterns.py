@@ -25,6 +25,7 @@ from kbagent.usecases.mine.patterns import (
     patterns,
     say,
 )
+from tests.cli.conftest import Ran, invoke
 from tests.fakes.desk import Desk, ticket
 
 KELPFIELD = timezone(timedelta(hours=2))
@@ -344,6 +345,29 @@ def test_without_any_outcome_only_problems_are_looked_at(desk: Desk):
     )
     found = patterns(desk.kb, Asked())
     assert found.with_outcome == 0
-    assert "No case tells how it ended" in draw(format_patterns(found), 80)
+    screen = " ".join(draw(format_patterns(found), 80).split())
+    assert "No case tells how it ended" in screen
     consequents = {one.pattern.consequent for one in found.told}
     assert consequents <= {"issue", "queue"}
+
+
+def test_one_pattern_is_shown_in_full(sample):
+    """A word that foretells an issue has its counts, period and cases there."""
+
+    def ran(*words: str) -> Ran:
+        return invoke("patterns", *words, kb=sample.folder)
+
+    told = ran("--format", "json").json["patterns"]
+    (word,) = (one for one in told if one["antecedent"] == "“sync”")
+    shown = ran("show", word["id"].upper())
+    assert shown.code == 0
+    assert f"{word['with']} of {word['of']} (" in shown.out
+    assert "holds since" in shown.out
+    assert f"such as {word['cases'][0]}" in shown.out
+    assert ran("show", word["id"], "-f", "json").json == word
+    (reply,) = (one for one in told if one["antecedent"].startswith("reply: "))
+    first, last = reply["months"]
+    assert f"written from {first} to {last}" in ran("show", reply["id"]).out
+    unknown = ran("show", "p000000")
+    assert unknown.code == 2
+    assert "Nothing here is called 'p000000'" in unknown.err

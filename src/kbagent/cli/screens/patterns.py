@@ -146,6 +146,18 @@ def _amount(pattern: Pattern) -> str:
     return _figures(effect) + _within(pattern)
 
 
+def format_pattern(found: Patterns, handle: str) -> RenderableType:
+    """One of them in full, a word that foretells an issue too."""
+    (one,) = (one for one in found.told if one.handle == handle)
+    return Group(*_told(one, found))
+
+
+def pattern_json(found: Patterns, handle: str) -> dict[str, Any]:
+    """One of them for a script."""
+    rows: list[dict[str, Any]] = patterns_json(found)["patterns"]
+    return next(row for row in rows if row["id"] == handle)
+
+
 def pattern_rows(found: Patterns) -> list[dict[str, Any]]:
     """One flat row per pattern, for JSON, CSV and Markdown."""
     return [_row(one, found) for one in found.told]
@@ -195,9 +207,10 @@ def patterns_json(found: Patterns) -> dict[str, Any]:
 
 def _months(one: Pattern | Formulation | None) -> list[str] | None:
     """The first and the last month in which it holds, or held."""
-    if not isinstance(one, Pattern):
+    if one is None:
         return None
-    return [f"{month_of(month):%Y-%m}" for month in (one.lifetime.first, one.lifetime.last)]
+    span = (one.lifetime.first, one.lifetime.last) if isinstance(one, Pattern) else one.months
+    return None if span is None else [f"{month_of(month):%Y-%m}" for month in span]
 
 
 def _conditions(under: Conditions) -> dict[str, Any] | None:
@@ -313,8 +326,8 @@ def _head(found: Patterns) -> Text:
     head = Text(f"{shown}{found.found} pattern{'s' * (found.found != 1)}", "bold")
     head.append(
         f" in {found.cases:,} cases{_undated(found)}, of {found.tested:,} pairs tested;"
-        " at most 5 % of them"
-        " should be false. What goes together need not be cause and effect."
+        " at most 5 % of the patterns should be false. What goes together need not be cause and"
+        " effect."
     )
     if not found.with_outcome:
         head.append(" No case tells how it ended, so only problems and queues were looked at.")
@@ -380,6 +393,8 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
             f" {pattern.issues} problems that were answered both ways"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
+        if (months := _months(pattern)) is not None:
+            notes.append(f"written from {months[0]} to {months[1]}")
     said = _said(one)
     mark = f"  ({said})" if said else ""
     lines: list[RenderableType] = [

@@ -51,7 +51,8 @@ class Formulation:
 
     `excess` is the adjusted difference of the mean for flags (−1 to 1), and for numbers
     2·P(with > without) − 1 (Cliff's delta). `cases` answered so, in `issues` issues where both
-    ways occur. `examples` are rows of the cases, latest first.
+    ways occur. `examples` are rows of the cases, latest first. `months` are the first and the last
+    one in which it was written, None where nobody said when.
     """
 
     phrase: str
@@ -64,6 +65,7 @@ class Formulation:
     q: float
     examples: tuple[int, ...]
     explains: tuple[str, ...] = ()
+    months: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

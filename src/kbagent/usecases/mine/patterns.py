@@ -53,6 +53,7 @@ FEWEST_CASES = 40
 """Cases below which no pattern could be told from chance; the same as twice the support."""
 MOST_AT_ONCE = 20_000
 """Cases up to which patterns are looked for while a new ticket waits: some seconds."""
+HOW_TO_FIND = "`kbagent patterns` shows them; give its --where, --since and --zone here too."
 LEAST_LIFT = 1.1
 """Lift up to which nothing is left out; the shrunk one reaches it in every pattern anyhow."""
 
@@ -263,8 +264,7 @@ def say(
         if claim is not None:
             known = Verdict(handle, verdict, claim.words, str(zone), claim, here)
     if known is None:
-        hint = "`kbagent patterns` shows them; give its --where, --since and --zone here too."
-        raise UnknownHandle(handle=handle, hint=hint)
+        raise UnknownHandle(handle=handle, hint=HOW_TO_FIND)
     data = replace(known, verdict=verdict).data
     with kb.database.write() as connection:
         decisions.add(connection, DECISION, kb.clock(), by=by, data=data)

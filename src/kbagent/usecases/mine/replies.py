@@ -26,6 +26,8 @@ FEWEST_ISSUES = 5
 class Replies:
     """The answered cases that have an issue: `places` in the columns, and what is known of each.
 
+    `months` are those in which the cases were opened.
+
     `consequents` are each a question of its own, corrected for by itself.
     """
 
@@ -34,6 +36,7 @@ class Replies:
     problems: Codes
     system: Factor
     consequents: tuple[Consequent, ...]
+    months: Codes
 
     def found(self, settings: Settings) -> list[Formulation]:
         """The formulations that go with something, at the stated false discovery rate."""
@@ -64,8 +67,16 @@ class Replies:
             min_support=min_support,
             false_discovery=rate,
         )
-        own = self.places
-        return [replace(one, examples=tuple(int(own[r]) for r in one.examples)) for one in made]
+        return [self._placed(one, features) for one in made]
+
+    def _placed(self, one: Formulation, features: Features) -> Formulation:
+        """With its examples as places of the columns, and the months in which it was written."""
+        written = self.months[features.column(features.names.index(one.phrase))]
+        return replace(
+            one,
+            examples=tuple(int(self.places[row]) for row in one.examples),
+            months=(int(written.min()), int(written.max())),
+        )
 
 
 def replies_of(
@@ -92,6 +103,7 @@ def replies_of(
             Consequent("satisfaction", values=found.csat[rows]),
             Consequent("reopened", ("no", "yes"), found.reopened[rows], told=(1,)),
         ),
+        found.months[rows],
     )
 
 
