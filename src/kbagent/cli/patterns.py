@@ -99,46 +99,25 @@ def show(
         print_screen(screens.format_pattern(found, handle))
 
 
-@app.command()
-def confirm(
-    handle: Handle,
-    *,
-    where: Where = None,
-    since: Since = None,
-    zone: Zone = "UTC",
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Say that a pattern is true; you are told when it stops to hold."""
-    _say(handle, "confirmed", Narrowing(where=where, since=since), zone, by, kb)
+def _verdict(name: str, verdict: str, told: str) -> None:
+    """A command that says this of a pattern."""
+
+    @app.command(name, help=told)
+    def say(
+        handle: Handle,
+        *,
+        where: Where = None,
+        since: Since = None,
+        zone: Zone = "UTC",
+        by: By = None,
+        kb: Kb = None,
+    ) -> None:
+        _say(handle, verdict, Narrowing(where=where, since=since), zone, by, kb)
 
 
-@app.command()
-def reject(
-    handle: Handle,
-    *,
-    where: Where = None,
-    since: Since = None,
-    zone: Zone = "UTC",
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Say that a pattern is not true; it is not shown again."""
-    _say(handle, "rejected", Narrowing(where=where, since=since), zone, by, kb)
-
-
-@app.command()
-def mute(
-    handle: Handle,
-    *,
-    where: Where = None,
-    since: Since = None,
-    zone: Zone = "UTC",
-    by: By = None,
-    kb: Kb = None,
-) -> None:
-    """Do not show a pattern again, true as it may be."""
-    _say(handle, "muted", Narrowing(where=where, since=since), zone, by, kb)
+_verdict("confirm", "confirmed", "Say that a pattern is true; you are told when it stops to hold.")
+_verdict("reject", "rejected", "Say that a pattern is not true; it is not shown again.")
+_verdict("mute", "muted", "Do not show a pattern again, true as it may be.")
 
 
 def _say(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kbagent.core.patterns.adjustment import Part, Tested, group_codes, tested
 from kbagent.core.patterns.casetable import CaseTable, Codes, Consequent, Kind
@@ -26,8 +25,8 @@ from kbagent.core.patterns.contingency import (
     risk_difference,
     shrunk_lift,
 )
+from kbagent.core.patterns.families import Hit, claimed
 from kbagent.core.patterns.lifetime import Lifetime, lifetime, with_end
-from kbagent.core.patterns.multiplicity import q_values
 from kbagent.core.patterns.screening import rank_scores, stratification
 from kbagent.core.patterns.subsumption import Claim, folded
 
@@ -128,17 +127,6 @@ class Discovery:
     apparent: tuple[Apparent, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A discovered pair: which consequent's tests, feature, level, p and q."""
-
-    where: Tested
-    j: int
-    k: int
-    p: float
-    q: float
-
-
 def discover(
     table: CaseTable,
     consequents: Sequence[Consequent],
@@ -156,7 +144,7 @@ def discover(
         return Discovery((), 0, ())
     supported = _supported(table, settings.min_support)
     results = _results(supported, consequents, settings.min_support)
-    hits, count = _hits(results, settings, left_out)
+    hits, count = claimed(results, settings.false_discovery, left_out)
     patterns = []
     for where in results:
         own = [h for h in hits if h.where is where]
@@ -191,7 +179,7 @@ def retested(
     alone = replace(table, features=table.features.chosen([column]))
     where = tested(Part.of(alone, outcome.known), outcome, min_support=1)
     p = float(where.p[0, place])
-    return None if np.isnan(p) else _pattern(where, _Hit(where, 0, place, p, p), settings)
+    return None if np.isnan(p) else _pattern(where, Hit(where, 0, place, p, p), settings)
 
 
 def _results(table: CaseTable, consequents: Sequence[Consequent], min_support: int) -> list[Tested]:
@@ -215,78 +203,7 @@ def _supported(table: CaseTable, min_support: int) -> CaseTable:
     return replace(table, features=table.features.chosen(kept))
 
 
-def _hits(results: Sequence[Tested], settings: Settings, left_out: int) -> tuple[list[_Hit], int]:
-    """What is claimed, each family at its own false discovery rate; and how many were tested.
-
-    Nearly every word goes with some problem. Tested together with these, what goes with escalation
-    by chance would be claimed as a small share of many true claims, and these few are what is told.
-    """
-    hits: list[_Hit] = []
-    count = 0
-    for worded in (True, False):
-        for choice in (True, False):
-            family = [
-                _Candidates(where, np.flatnonzero(_is_worded(where) == worded))
-                for where in results
-                if where.consequent.is_choice == choice
-            ]
-            unseen = left_out * sum(one.where.consequent.width for one in family) * worded
-            claimed, tested_here = _claimed(family, settings, unseen)
-            hits += claimed
-            count += tested_here
-    return hits, count
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """Some features (places `j`) of one consequent's tests."""
-
-    where: Tested
-    j: NDArray[np.intp]
-
-    @property
-    def p(self) -> Floats:
-        """Their p-values, (features, levels): one-sided where only one side is ever told.
-
-        NaN for a feature that names the consequent in other words.
-        """
-        consequent, owners = self.where.consequent, self.where.table.features.owners
-        p = self.where.p[self.j]
-        if consequent.is_choice:
-            p = np.where(self.where.z[self.j] > 0, p / 2, 1 - p / 2)
-        itself = np.array([owners[j] in consequent.not_by for j in self.j.tolist()], dtype=bool)
-        return np.where(itself[:, None], np.nan, p)
-
-
-def _is_worded(where: Tested) -> NDArray[np.bool_]:
-    """Which features are words, or the form of the message."""
-    kinds = where.table.features.kinds
-    return np.array([one in (Kind.KEYWORD, Kind.PHRASING) for one in kinds], dtype=bool)
-
-
-def _claimed(
-    family: Sequence[_Candidates], settings: Settings, unseen: int
-) -> tuple[list[_Hit], int]:
-    """What is claimed of one family, `unseen` hypotheses counted too; and how many these are."""
-    if not family:
-        return [], 0
-    tables = [one.p for one in family]
-    p = np.concatenate([one.ravel() for one in tables])
-    count = int(np.count_nonzero(~np.isnan(p))) + unseen
-    q = q_values(p, considered=count)
-    hits, offset = [], 0
-    for one, table in zip(family, tables, strict=True):
-        good = np.flatnonzero(q[offset : offset + table.size] <= settings.false_discovery)
-        width = table.shape[1]
-        hits += [
-            _Hit(one.where, int(one.j[i // width]), i % width, p[offset + i], q[offset + i])
-            for i in good.tolist()
-        ]
-        offset += table.size
-    return hits, count
-
-
-def _patterns(where: Tested, hits: list[_Hit], settings: Settings) -> list[Pattern]:
+def _patterns(where: Tested, hits: list[Hit], settings: Settings) -> list[Pattern]:
     """The told patterns of one consequent, with what they explain folded under them."""
     told: list[Pattern] = []
     for k in sorted({h.k for h in hits}):
@@ -354,7 +271,7 @@ def is_large(effect: LevelEffect | RankEffect, settings: Settings) -> bool:
     return max(effect.shrunk_lift, 1 / max(effect.shrunk_lift, 1e-9)) >= settings.min_lift
 
 
-def _claim(where: Tested, hit: _Hit) -> Claim:
+def _claim(where: Tested, hit: Hit) -> Claim:
     group = where.adjusted_by.get((hit.j, hit.k), ())
     return Claim(where.table.features.column(hit.j), group_codes(where.table, group)[0])
 
@@ -368,7 +285,7 @@ def _outcome_scores(where: Tested, k: int) -> Floats:
     return rank_scores(where.consequent.values, stratification("", codes, 1, where.table.features))
 
 
-def _pattern(where: Tested, hit: _Hit, settings: Settings) -> Pattern:
+def _pattern(where: Tested, hit: Hit, settings: Settings) -> Pattern:
     features, factors = where.table.features, where.table.factors
     group = where.adjusted_by.get((hit.j, hit.k), ())
     z, crude_z = float(where.z[hit.j, hit.k]), float(where.crude_z[hit.j, hit.k])
@@ -398,7 +315,7 @@ def strata_of(rows: Codes, hit: Codes, codes: Codes, count: int) -> Strata:
     return Strata(*(np.bincount(c, minlength=count).astype(np.float64) for c in columns))
 
 
-def _level_effect(where: Tested, hit: _Hit, group: tuple[int, ...]) -> LevelEffect:
+def _level_effect(where: Tested, hit: Hit, group: tuple[int, ...]) -> LevelEffect:
     rows = where.table.features.column(hit.j)
     affected = np.flatnonzero(where.consequent.codes == hit.k).astype(np.int32)
     strata = strata_of(rows, affected, *group_codes(where.table, group))
@@ -413,7 +330,7 @@ def _level_effect(where: Tested, hit: _Hit, group: tuple[int, ...]) -> LevelEffe
     )
 
 
-def _rank_effect(where: Tested, hit: _Hit, group: tuple[int, ...]) -> RankEffect:
+def _rank_effect(where: Tested, hit: Hit, group: tuple[int, ...]) -> RankEffect:
     values, rows = where.consequent.values, where.table.features.column(hit.j)
     assert values is not None  # noqa: S101 - numbers, since they are ranked
     has = np.zeros(where.table.size, dtype=bool)
@@ -439,7 +356,7 @@ def superiority(where: Tested, rows: Codes, group: tuple[int, ...]) -> float:
     return 0.5 + float(scores[rows].sum()) / weight if weight else 0.5
 
 
-def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
+def _lifetime(where: Tested, hit: Hit) -> Lifetime:
     """Excess and variance per period, expectations within period.
 
     It holds no sooner than the first case with the antecedent, nor than the first of the level.
@@ -467,7 +384,7 @@ def _lifetime(where: Tested, hit: _Hit) -> Lifetime:
     return with_end(found, periods.astype(np.int64), own, sizes.astype(np.float64))
 
 
-def _examples(where: Tested, hit: _Hit, count: int) -> tuple[int, ...]:
+def _examples(where: Tested, hit: Hit, count: int) -> tuple[int, ...]:
     rows = where.table.features.column(hit.j)
     if where.consequent.codes is not None:
         rows = rows[where.consequent.codes[rows] == hit.k]
