@@ -244,6 +244,20 @@ MUTATIONS = (
         ("tests/store/index/test_keepsakes.py",),
     ),
     Mutation(
+        "test a choice on both sides",
+        "core/patterns/families.py",
+        "np.where(self.where.z[self.j] > 0, p / 2, 1 - p / 2)",
+        "p",
+        ("tests/core/patterns/test_discovery.py",),
+    ),
+    Mutation(
+        "put what comes now before what comes now",
+        "usecases/mine/routes.py",
+        " and not one.is_of_moment",
+        "",
+        ("tests/usecases/mine/test_signs.py",),
+    ),
+    Mutation(
         "let a rejected pattern stand behind a ticket",
         "usecases/mine/signs.py",
         'not in ("rejected", "muted")',
