@@ -123,7 +123,7 @@ _verdict("mute", "muted", "Do not show a pattern again, true as it may be.")
 def _say(
     handle: str, verdict: str, narrowing: Narrowing, zone: str, by: str | None, kb: Kb
 ) -> None:
-    from kbagent.cli.screens.patterns import as_options
+    from kbagent.cli.screens.fates import as_options
     from kbagent.usecases.mine import patterns as mining
     from kbagent.usecases.mine.verdicts import Conditions
 

@@ -1,8 +1,12 @@
-"""What a pattern claims, in words a team lead understands; for `patterns` and for `route`."""
+"""What a pattern claims, and by which figures, in words a team lead understands."""
 
 from collections.abc import Mapping
 
 from kbagent.cli.output import one_line
+from kbagent.cli.screens import figures
+from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
+from kbagent.core.patterns.phrasing import Formulation
+from kbagent.usecases.mine.patterns import month_of
 
 FLAGS = ("escalated", "reopened")
 """Consequents that a case has or has not."""
@@ -66,3 +70,47 @@ def level(consequent: str, code: str, names: Mapping[str, str]) -> str:
     named = names.get(code, "")
     label = "" if consequent in ("issue", "resolution") else f"{consequent} "
     return f"{label}{one_line(code, 30)}" + (f" ‘{one_line(named, 44)}’" if named else "")
+
+
+def compared(one: Formulation) -> str:
+    """How replies with it did beside those without: points of a share, or who stood higher."""
+    if one.consequent in FLAGS:
+        return f"{100 * one.excess:+.0f} points"
+    return f"higher in {figures.percent((1 + one.excess) / 2)} of comparisons (half by chance)"
+
+
+def amount(pattern: Pattern) -> str:
+    """The counts, or the medians, and the effect within what it was compared in."""
+    effect = pattern.effect
+    if isinstance(effect, RankEffect):
+        told = (
+            f"median {effect.median_with:g} of {figures.cases(effect.exposed)},"
+            f" {effect.median_without:g} of the others"
+        )
+        return f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
+    return _figures(effect) + _within(pattern)
+
+
+def _figures(effect: LevelEffect) -> str:
+    c = effect.counts
+    rest, other = c.total - c.exposed, c.affected - c.both
+    return (
+        f"{c.both} of {c.exposed} ({_share(c.both, c.exposed)}), else {other} of"
+        f" {rest} ({_share(other, rest)}); {100 * effect.adjusted.estimate:+.0f}"
+        f" points [{100 * effect.adjusted.low:.0f}, {100 * effect.adjusted.high:.0f}]"
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    share = part / max(whole, 1)
+    return "under 1 %" if 0 < share < 0.005 else figures.percent(share)
+
+
+def _within(pattern: Pattern) -> str:
+    return f" within the same {', '.join(pattern.confounders)}" if pattern.confounders else ""
+
+
+def span(pattern: Pattern) -> str:
+    """The months in which it held."""
+    since, last = month_of(pattern.lifetime.first), month_of(pattern.lifetime.last)
+    return f"{since:%Y-%m} to {last:%Y-%m}"

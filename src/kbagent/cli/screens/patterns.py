@@ -1,17 +1,17 @@
 """Patterns in words a team lead understands, each with its counts, its doubt and its cases."""
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
-from kbagent.cli.page import Group, Item, Padding, RenderableType, Row, Text
+from kbagent.cli.page import Group, Padding, RenderableType, Row, Text
 from kbagent.cli.screens import claims, figures
+from kbagent.cli.screens.fates import as_options, gone_lines
 from kbagent.core.patterns.casetable import Kind
 from kbagent.core.patterns.discovery import LevelEffect, Pattern, RankEffect
 from kbagent.core.patterns.lifetime import State
 from kbagent.core.patterns.phrasing import Formulation
-from kbagent.usecases.mine.fates import Fate, Gone, is_retired
+from kbagent.usecases.mine.fates import Gone
 from kbagent.usecases.mine.patterns import FEWEST_CASES, Patterns, Told, month_of
 from kbagent.usecases.mine.table import QUEUE
 from kbagent.usecases.mine.verdicts import Conditions
@@ -63,87 +63,12 @@ def format_patterns(found: Patterns, *, limit: int = 15) -> RenderableType:
     if found.muted:
         are = "is" if found.muted == 1 else "are"
         lines.append(Text(f"{found.muted} rejected or muted by people {are} not shown", "dim"))
-    lines += _gone(found)
+    lines += gone_lines(found)
     if found.elsewhere:
         told = "; ".join(f"{one.handle}{as_options(one.conditions)}" for one in found.elsewhere)
         text = f"Confirmed on a part of the cases, and tested when that is asked for: {told}"
         lines += [Text(""), Text(text, "dim")]
     return Group(*lines)
-
-
-def as_options(conditions: Conditions) -> str:
-    """The conditions as one types them, behind a blank.
-
-    >>> as_options(Conditions(("plan=Crew plus",), "2025-03-01"))
-    " --where 'plan=Crew plus' --since 2025-03-01"
-    """
-    typed = [f" --where {shlex.quote(one_line(one))}" for one in conditions.where]
-    return "".join(typed) + (f" --since {conditions.since}" if conditions.since else "")
-
-
-def _gone(found: Patterns) -> list[RenderableType]:
-    """What people confirmed and is not found now, each with what became of it."""
-    lines: list[RenderableType] = []
-    if found.gone:
-        lines += [Text(""), Text("Confirmed by people, but not among those found now", "bold")]
-    for one in found.gone:
-        named = found.names.get(one.alone.level, "") if isinstance(one.alone, Pattern) else ""
-        named = f" ‘{one_line(named, 44)}’" if named else ""
-        lines.append(Item(one.handle, one_line(one.words, 160) + named, 9))
-        became = _BECAME[one.fate].format(alone=_alone(one), under=claims.plainly(one.under))
-        style = "yellow" if one.fate is Fate.ENDED else "dim"
-        lines.append(Padding(Text(became, style), (0, 0, 0, 9)))
-    return lines
-
-
-_BECAME = {
-    Fate.ENDED: "no longer holds: {alone}",
-    Fate.FOLDED: "holds; it is told with {under}, as another side of the same",
-    Fate.SAME: "holds, but says one thing twice: it is told under its other name",
-    Fate.WEAK: "holds, too weakly to be told: {alone}",
-    Fate.RARE: "holds, in too few cases to be told: {alone}",
-    Fate.UNSURE: "holds by itself, not beyond doubt among all that is tested: {alone}",
-    Fate.UNTESTED: "too few cases for any test now",
-    Fate.UNKNOWN: "what it claims was not kept, so it cannot be tested; confirm it when shown",
-}
-
-
-def _alone(one: Gone) -> str:
-    """How it does by itself; what held in some months only: how it did then, and since."""
-    alone = one.alone
-    if alone is None:
-        return ""
-    if not isinstance(alone, Pattern):
-        return f"{_compared(alone)} within the same problem, {_chance(alone.p)}"
-    if not is_retired(alone):
-        return _tested(alone)
-    since = f"since {month_of(alone.lifetime.last + 1):%Y-%m}: {_tested(one.since)}"
-    return f"{since}; while it held, {_span(alone)}: {_tested(one.during)}"
-
-
-def _tested(one: Pattern | None) -> str:
-    return f"{_amount(one)}, {_chance(one.p)}" if one else "too few cases for any test"
-
-
-def _chance(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def _span(pattern: Pattern) -> str:
-    since, last = month_of(pattern.lifetime.first), month_of(pattern.lifetime.last)
-    return f"{since:%Y-%m} to {last:%Y-%m}"
-
-
-def _amount(pattern: Pattern) -> str:
-    """The counts, or the medians, and the effect within what it was compared in."""
-    effect = pattern.effect
-    if isinstance(effect, RankEffect):
-        told = (
-            f"median {effect.median_with:g} of {figures.cases(effect.exposed)},"
-            f" {effect.median_without:g} of the others"
-        )
-        return f"{told}; effect {effect.cliffs_delta:+.2f}{_within(pattern)}"
-    return _figures(effect) + _within(pattern)
 
 
 def format_pattern(found: Patterns, handle: str) -> RenderableType:
@@ -389,7 +314,7 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
     else:
         sentence = claims.better(pattern.consequent, pattern.excess)
         figures_line = (
-            f"{_compared(pattern)} within the same problem; {pattern.cases} replies in"
+            f"{claims.compared(pattern)} within the same problem; {pattern.cases} replies in"
             f" {pattern.issues} problems that were answered both ways"
         )
         subject, notes = f"Replies with {one_line(pattern.phrase)}", []
@@ -417,52 +342,26 @@ def _said(one: Told) -> str:
     return f"{one.said} on cases {one_line(str(one.under), 60)}"
 
 
-def _compared(one: Formulation) -> str:
-    """How replies with it did beside those without: points of a share, or who stood higher."""
-    if one.consequent in claims.FLAGS:
-        return f"{100 * one.excess:+.0f} points"
-    return f"higher in {figures.percent((1 + one.excess) / 2)} of comparisons (half by chance)"
-
-
 def _pattern(pattern: Pattern, found: Patterns) -> tuple[str, str]:
     effect = pattern.effect
     if isinstance(effect, RankEffect):
-        return claims.better(pattern.consequent, effect.cliffs_delta), _amount(pattern)
+        return claims.better(pattern.consequent, effect.cliffs_delta), claims.amount(pattern)
     plain = pattern.consequent in claims.FLAGS
     what = (
         pattern.consequent
         if plain
         else claims.level(pattern.consequent, pattern.level, found.names)
     )
-    return f"{what} {claims.often(effect.lift)}", _amount(pattern)
-
-
-def _figures(effect: LevelEffect) -> str:
-    c = effect.counts
-    rest, other = c.total - c.exposed, c.affected - c.both
-    return (
-        f"{c.both} of {c.exposed} ({_share(c.both, c.exposed)}), else {other} of"
-        f" {rest} ({_share(other, rest)}); {100 * effect.adjusted.estimate:+.0f}"
-        f" points [{100 * effect.adjusted.low:.0f}, {100 * effect.adjusted.high:.0f}]"
-    )
-
-
-def _share(part: int, whole: int) -> str:
-    share = part / max(whole, 1)
-    return "under 1 %" if 0 < share < 0.005 else figures.percent(share)
-
-
-def _within(pattern: Pattern) -> str:
-    return f" within the same {', '.join(pattern.confounders)}" if pattern.confounders else ""
+    return f"{what} {claims.often(effect.lift)}", claims.amount(pattern)
 
 
 def _notes(pattern: Pattern) -> list[str]:
     notes = []
     life = pattern.lifetime
     if life.state is State.RETIRED:
-        notes.append(f"no longer holds: {_span(pattern)} only")
+        notes.append(f"no longer holds: {claims.span(pattern)} only")
     elif life.state is State.ENDED:
-        notes.append(f"cases from {_span(pattern)}; none since")
+        notes.append(f"cases from {claims.span(pattern)}; none since")
     else:
         notes.append(f"holds since {month_of(life.first):%Y-%m}")
     if pattern.reversal:

@@ -154,11 +154,8 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
     shown = [one for one in told if asked.kind in (None, one.kind)]
     if asked.kind is not None:
         apparent = tuple(one for one in apparent if one.kind is asked.kind)
-    spoken_of = {(one.consequent, one.level) for one in foretelling.values()}
-    spoken_of |= {(one.consequent, one.level) for one in apparent}
-    spoken_of |= {
-        (one.alone.consequent, one.alone.level) for one in gone if isinstance(one.alone, Pattern)
-    }
+    alone = [one.alone for one in gone if isinstance(one.alone, Pattern)]
+    spoken_of: list[Pattern | Apparent] = [*foretelling.values(), *alone, *apparent]
     return Patterns(
         cases=found.size,
         with_outcome=_with_outcome(found),
@@ -167,7 +164,7 @@ def patterns(kb: KnowledgeBase, asked: Asked) -> Patterns:
         found=len(told),
         told=tuple(one for one in shown if _has_lift(one.pattern, asked.min_lift)),
         apparent=apparent,
-        names=level_names(kb, spoken_of),
+        names=level_names(kb, {(one.consequent, one.level) for one in spoken_of}),
         releases=tuple(released),
         muted=len(by_handle) - len(told),
         gone=gone,

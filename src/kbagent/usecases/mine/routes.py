@@ -200,17 +200,44 @@ def _routed(
     unlike = bool(judged) and all(judged)
     issue = None if unlike else recognised
     rise = known.rise(issue[0]) if issue else None
-    # A probability that was no sharper than the usual share orders nothing.
-    told = escalating is not None and escalating.better and not escalating.unlike
     escalation = escalating.probability if escalating and not escalating.unlike else None
-    usual = escalating.usual if escalating else None
     before = known.precedent(issue[0]) if issue else None
-    likely = escalation if told and escalation else 0.0
-    why = []
+    shown = () if unlike else signs
+    why, urgency = _order(rise, escalating, before, shown)
+    return Routed(
+        text=ticket.text,
+        guesses=guesses,
+        escalation=escalation,
+        usual_escalation=escalating.usual if escalating else None,
+        issue=issue,
+        rise=rise,
+        collect=known.collect(issue[0], ticket) if issue else (),
+        neighbours=tuple(near),
+        why=why,
+        urgency=urgency,
+        name=ticket.name,
+        unlike=unlike,
+        precedent=before,
+        signs=shown,
+    )
+
+
+def _order(
+    rise: Rising | None,
+    escalating: Escalation | None,
+    before: Precedent | None,
+    signs: Sequence[Sign],
+) -> tuple[tuple[str, ...], float]:
+    """What puts a ticket where it is in a batch, in words, and what the order sorts by."""
+    why, likely = [], 0.0
     if rise is not None:
         why.append("its problem is rising now")
-    if told and escalation is not None and usual and escalation >= OFTEN * usual:
-        why.append(f"cases like it escalate {escalation / usual:.1f} times as often as usual")
+    # A probability that was no sharper than the usual share orders nothing.
+    told = escalating if escalating and escalating.better and not escalating.unlike else None
+    if told is not None:
+        likely = told.probability
+        if told.usual and likely >= OFTEN * told.usual:
+            why.append(f"cases like it escalate {likely / told.usual:.1f} times as often as usual")
     if before is not None and before.escalates_more and before.escalated is not None:
         likely = max(likely, before.escalated.low)
         share = before.escalated
@@ -220,24 +247,9 @@ def _routed(
         for one in signs
         if one.low and one.consequent == ESCALATION and one.is_more and not one.is_of_moment
     ]
-    if goes_with and not unlike:
+    if goes_with:
         likely = max(likely, *goes_with)
         why.append("it shows a pattern that goes with escalation")
-    if told and not why:
+    if told is not None and not why:
         why.append("by how likely it escalates")
-    return Routed(
-        text=ticket.text,
-        guesses=guesses,
-        escalation=escalation,
-        usual_escalation=usual,
-        issue=issue,
-        rise=rise,
-        collect=known.collect(issue[0], ticket) if issue else (),
-        neighbours=tuple(near),
-        why=tuple(why),
-        urgency=(1.0 if rise is not None else 0.0) + likely,
-        name=ticket.name,
-        unlike=unlike,
-        precedent=before,
-        signs=() if unlike else signs,
-    )
+    return tuple(why), (1.0 if rise is not None else 0.0) + likely
