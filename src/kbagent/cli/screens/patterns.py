@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kbagent.cli.output import one_line, to_csv, to_markdown
-from kbagent.cli.page import Group, Padding, RenderableType, Row, Text
+from kbagent.cli.page import Group, Item, Padding, RenderableType, Row, Text
 from kbagent.cli.screens import claims, figures
 from kbagent.cli.screens.fates import as_options, gone_lines
 from kbagent.core.patterns.casetable import Kind
@@ -323,7 +323,7 @@ def _told(one: Told, found: Patterns) -> list[RenderableType]:
     said = _said(one)
     mark = f"  ({said})" if said else ""
     lines: list[RenderableType] = [
-        Text(f"{one.handle}  {subject}: {sentence}{mark}", "bold"),
+        Item(one.handle, f"{subject}: {sentence}{mark}", 9, "bold"),
         Padding(Text(figures_line), (0, 0, 0, 9)),
     ]
     if pattern.explains:
